@@ -1,0 +1,1 @@
+"""The edges: each folder is the only home of its library."""

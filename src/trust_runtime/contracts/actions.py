@@ -1,0 +1,152 @@
+"""What a caller may ask for, and the role it needs (contract 6.7, 8.1, 14.4)."""
+
+from enum import StrEnum, unique
+from typing import Any, Final
+
+from msgspec import Struct, field
+
+from trust_runtime.contracts.policy import Role
+
+TARGETS_MAX: Final = 256
+QUERY_BUDGET_MS_DEFAULT: Final = 1_500
+QUERY_BUDGET_MS_MAX: Final = 10_000
+
+
+@unique
+class ActionType(StrEnum):
+    """The three actions of preflight and dispatch."""
+
+    CFG_APPLY = "cfg_apply"
+    STATUS_READ = "status_read"
+    CMD_INVOKE = "cmd_invoke"
+
+
+@unique
+class OnDenied(StrEnum):
+    """What a dispatch does with its allowed targets when another one is denied."""
+
+    ABORT = "abort"
+    CONTINUE = "continue"
+
+
+class ActionRequest(Struct, frozen=True, kw_only=True):
+    """The body of preflight and dispatch; texts are as given, the decision checks them."""
+
+    api_version: str
+    """`MAJOR.MINOR`."""
+
+    request_id: str
+    """Chosen by the caller; the key of idempotency."""
+
+    connected_via: str
+    """The runtime the caller believes to be connected to."""
+
+    target_runtimes: list[str]
+    """Ids in any accepted spelling."""
+
+    actor: str
+    """Whom the caller claims to act for; never an identity."""
+
+    action_type: str
+    """One of `ActionType`; an unknown text is denied by the decision."""
+
+    query_budget_ms: int | None = None
+    """How long the caller waits, in milliseconds; capped at 10 000; absent: 1500."""
+
+    dry_run: bool | None = None
+    """Decide and audit, but send nothing; absent: false."""
+
+    on_denied: OnDenied | None = None
+    """Absent: abort."""
+
+    expected_decision_digest: str | None = None
+    """The `decision_digest` of the preflight this dispatch relies on."""
+
+    payload: Any = field(default_factory=dict)
+    """What the action needs; see contract 8.1."""
+
+
+@unique
+class Effect(StrEnum):
+    """Whether a verb changes something."""
+
+    READ = "read"
+    WRITE = "write"
+
+
+class VerbSpec(Struct, frozen=True, kw_only=True):
+    """One control verb of contract 14.4."""
+
+    name: str
+    """As on the wire, e.g. `config.get`."""
+
+    role: Role
+    """The least role."""
+
+    built: bool = False
+    """False: known by contract, answered with `not_configured` in this version."""
+
+    local_only: bool = False
+    """True: control socket only, never through dispatch or a proxy."""
+
+    debug: bool = False
+    """True: needs `control.debug_enabled`."""
+
+    params: tuple[str, ...] = ()
+    """Names of the parameters it takes."""
+
+
+def _verbs(
+    role: Role, *names: str, debug: bool = False, local_only: bool = False
+) -> list[VerbSpec]:
+    return [VerbSpec(name=n, role=role, debug=debug, local_only=local_only) for n in names]
+
+
+def _built(
+    role: Role, name: str, *, params: tuple[str, ...] = (), local_only: bool = False
+) -> VerbSpec:
+    return VerbSpec(name=name, role=role, built=True, params=params, local_only=local_only)
+
+
+_TABLE: Final = (
+    _built(Role.VIEWER, "status"),
+    _built(Role.VIEWER, "health"),
+    _built(Role.VIEWER, "config.get", params=("keys",)),
+    _built(
+        Role.VIEWER,
+        "audit.list",
+        params=("request_id", "actor", "runtime", "limit", "cursor"),
+    ),
+    _built(Role.VIEWER, "audit.get", params=("audit_id",)),
+    _built(Role.VIEWER, "audit.verify", local_only=True),
+    _built(Role.VIEWER, "peers.list", local_only=True),
+    _built(Role.ADMIN, "peers.pin", params=("runtime_id", "pin"), local_only=True),
+    _built(Role.ENGINEER, "config.set", params=("*",)),
+    _built(Role.ADMIN, "shutdown", params=("confirm",)),
+    *_verbs(
+        Role.VIEWER,
+        *("tasks.stats", "events.tail", "events", "faults", "io.list", "io.read", "var.list"),
+        "audit.heads",
+    ),
+    *_verbs(
+        Role.VIEWER,
+        *("var.read", "var.forced", "debug.state", "debug.stack", "debug.variables"),
+        "breakpoints.list",
+        debug=True,
+    ),
+    *_verbs(Role.OPERATOR, "pause", "resume", debug=True),
+    *_verbs(Role.OPERATOR, "restart"),
+    *_verbs(
+        Role.ENGINEER,
+        *("eval", "step_in", "step_over", "step_out", "breakpoints.set", "breakpoints.clear"),
+        *("breakpoints.clear_all", "breakpoints.clear_id", "set", "var.force", "var.unforce"),
+        *("io.force", "io.unforce"),
+        debug=True,
+    ),
+    *_verbs(Role.ENGINEER, "io.write"),
+    *_verbs(Role.ADMIN, "program.reload", "bytecode.reload"),
+    *_verbs(Role.ADMIN, "pair.start", "pair.list", "pair.revoke", "pair.claim", local_only=True),
+)
+
+VERBS: Final[dict[str, VerbSpec]] = {verb.name: verb for verb in _TABLE}
+"""Every verb of the contract by name; unbuilt ones are refused with a reason (D64)."""

@@ -1,0 +1,92 @@
+"""The few exceptions of the product, and the exit codes of its commands.
+
+A refusal is a value (`contracts.denial.Denial`); an exception here is a fault or a bad input
+found at an edge.
+"""
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """Exit codes of every command (contract 3.5)."""
+
+    OK = 0
+    ERROR = 1
+    USAGE = 2
+    CONFIG = 10
+    BUILD = 11
+    TEST = 12
+    TIMEOUT = 13
+    INTERNAL = 20
+
+
+class TrustError(Exception):
+    """Base of every exception this product raises on purpose."""
+
+
+class ContractViolation(TrustError):
+    """A value from outside does not fit its contract.
+
+    Args:
+        path: where it stood, e.g. `$.target_runtimes[0]`.
+        value: what was given.
+        allowed: what would have been accepted.
+    """
+
+    def __init__(self, path: str, value: object, allowed: str) -> None:
+        super().__init__(f"{path}: got {value!r}; allowed: {allowed}")
+        self.path = path
+        self.value = value
+        self.allowed = allowed
+
+
+class BodyTooLarge(TrustError):
+    """A JSON text is longer than its limit."""
+
+
+class StartRefused(TrustError):
+    """The process must not start as things are.
+
+    Args:
+        reason: what is wrong, naming the thing.
+        remedy: what the operator does about it.
+        exit_code: the exit code of the command.
+    """
+
+    def __init__(self, reason: str, remedy: str, exit_code: ExitCode = ExitCode.ERROR) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.remedy = remedy
+        self.exit_code = exit_code
+
+
+class StoreFailed(TrustError):
+    """The durable store cannot keep or give what was asked; nothing was acknowledged.
+
+    Args:
+        reason: what failed, naming the file.
+        remedy: what the operator does about it.
+    """
+
+    def __init__(self, reason: str, remedy: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.remedy = remedy
+
+
+class MeshUnavailable(TrustError):
+    """The mesh session is not open, or could not be opened."""
+
+
+class TokenInvalid(TrustError):
+    """A signed token cannot be accepted whoever signed it: undecodable, or a bad signature.
+
+    Args:
+        reason: what is wrong with it.
+        undecodable: True when it could not even be read.
+    """
+
+    def __init__(self, reason: str, *, undecodable: bool = False) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.undecodable = undecodable

@@ -1,0 +1,102 @@
+"""`runtime.toml` as types, after every check (contract 4.2). One table per group."""
+
+from enum import StrEnum, unique
+
+from msgspec import Struct
+
+from trust_runtime.contracts.ids import RuntimeId, SiteName
+from trust_runtime.contracts.policy import AllowRule, Profile
+from trust_runtime.contracts.presence import PresenceLimits
+
+
+@unique
+class LogLevel(StrEnum):
+    """How much is logged, least first."""
+
+    ERROR = "error"
+    WARN = "warn"
+    INFO = "info"
+    DEBUG = "debug"
+    TRACE = "trace"
+
+
+class Address(Struct, frozen=True, kw_only=True):
+    """An IP address and a TCP port."""
+
+    ip: str
+    """Literal IPv4 or IPv6 address, without brackets."""
+
+    port: int
+    """1..65535."""
+
+    def __str__(self) -> str:
+        """Return `IP:PORT`, IPv6 in brackets."""
+        return f"[{self.ip}]:{self.port}" if ":" in self.ip else f"{self.ip}:{self.port}"
+
+
+class WebSettings(Struct, frozen=True, kw_only=True):
+    """`runtime.web`."""
+
+    enabled: bool
+    """False: no HTTP at all."""
+    listen: Address
+    """Where HTTP is served; loopback in this version."""
+    allowed_hosts: tuple[str, ...]
+    """Further `NAME` or `NAME:PORT` accepted in the Host header."""
+
+
+class DiscoverySettings(Struct, frozen=True, kw_only=True):
+    """`runtime.discovery`."""
+
+    enabled: bool
+    """Whether peers are looked for by mDNS."""
+    advertise: bool
+    """Whether this runtime is announced."""
+    interfaces: tuple[str, ...]
+    """Interface names that carry mDNS; empty: those of the listen addresses."""
+    host_group: str | None
+    """Trimmed, lower-cased."""
+
+
+class MeshSettings(Struct, frozen=True, kw_only=True):
+    """`runtime.mesh`."""
+
+    enabled: bool
+    """False: this runtime stands alone."""
+    role: str
+    """`peer` or `client`."""
+    listen: Address
+    """Where peers connect; not used by a client."""
+    connect: tuple[str, ...]
+    """Zenoh locators, `tcp/HOST:PORT`."""
+    auth_token: str | None
+    """Shared secret of the mesh; None admits everybody who reaches the address."""
+    allow_open: bool
+    """True: a non-loopback dev mesh without token was asked for."""
+
+
+class Settings(Struct, frozen=True, kw_only=True):
+    """Everything a process needs to know to run."""
+
+    runtime_id: RuntimeId
+    """Canonical id from name and site."""
+    name: str
+    """`resource.name`."""
+    site: SiteName
+    """`runtime.cloud.site`, else from the service name, else `default-site`."""
+    profile: Profile
+    """Only `dev` in this version."""
+    control_socket: str
+    """Absolute path of the Unix control socket."""
+    log_level: LogLevel
+    """Live."""
+    web: WebSettings
+    """HTTP."""
+    discovery: DiscoverySettings
+    """mDNS."""
+    mesh: MeshSettings
+    """Zenoh."""
+    allow_write: tuple[AllowRule, ...]
+    """Rules for writes across sites, outbound and inbound."""
+    presence: PresenceLimits
+    """When silence becomes a verdict."""

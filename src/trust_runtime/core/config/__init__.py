@@ -1,0 +1,1 @@
+"""Configuration keys, their rules, and how documents change."""

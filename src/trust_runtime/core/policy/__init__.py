@@ -1,0 +1,1 @@
+"""May it be done: the checks of a decision, in order."""

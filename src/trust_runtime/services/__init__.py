@@ -1,0 +1,1 @@
+"""The shell: gather facts, ask core, perform effects."""
