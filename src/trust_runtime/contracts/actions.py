@@ -6,6 +6,7 @@ from typing import Any, Final
 from msgspec import Struct, field
 
 from trust_runtime.contracts.policy import Role
+from trust_runtime.contracts.units import Unsigned
 
 TARGETS_MAX: Final = 256
 QUERY_BUDGET_MS_DEFAULT: Final = 1_500
@@ -19,6 +20,18 @@ class ActionType(StrEnum):
     CFG_APPLY = "cfg_apply"
     STATUS_READ = "status_read"
     CMD_INVOKE = "cmd_invoke"
+
+
+@unique
+class ConfigOp(StrEnum):
+    """What may be asked on `cfg/agent` (contract 5.4)."""
+
+    READ = "config.read"
+    WRITE = "config.write"
+    HISTORY = "config.history"
+    ROLLBACK = "config.rollback"
+    IO_READ = "io.read"
+    IO_WRITE = "io.write"
 
 
 @unique
@@ -50,7 +63,7 @@ class ActionRequest(Struct, frozen=True, kw_only=True):
     action_type: str
     """One of `ActionType`; an unknown text is denied by the decision."""
 
-    query_budget_ms: int | None = None
+    query_budget_ms: Unsigned | None = None
     """How long the caller waits, in milliseconds; capped at 10 000; absent: 1500."""
 
     dry_run: bool | None = None
@@ -64,6 +77,13 @@ class ActionRequest(Struct, frozen=True, kw_only=True):
 
     payload: Any = field(default_factory=dict)
     """What the action needs; see contract 8.1."""
+
+
+class VerbRead(ActionRequest, frozen=True, kw_only=True):
+    """A proxied read: decided as `status_read`, executed as another verb that only reads."""
+
+    verb: str
+    """Its name; parameters stand in the payload as those of a command."""
 
 
 @unique
@@ -116,9 +136,13 @@ _TABLE: Final = (
         Role.VIEWER,
         "audit.list",
         params=("request_id", "actor", "runtime", "limit", "cursor"),
+        local_only=True,
     ),
-    _built(Role.VIEWER, "audit.get", params=("audit_id",)),
+    _built(Role.VIEWER, "audit.get", params=("audit_id",), local_only=True),
     _built(Role.VIEWER, "audit.verify", local_only=True),
+    _built(Role.VIEWER, "audit.fleet", local_only=True),
+    _built(Role.ADMIN, "audit.accept", params=("runtime_id",), local_only=True),
+    _built(Role.VIEWER, "fleet.matrix", local_only=True),
     _built(Role.VIEWER, "peers.list", local_only=True),
     _built(Role.ADMIN, "peers.pin", params=("runtime_id", "pin"), local_only=True),
     _built(Role.ENGINEER, "config.set", params=("*",)),
@@ -150,3 +174,16 @@ _TABLE: Final = (
 
 VERBS: Final[dict[str, VerbSpec]] = {verb.name: verb for verb in _TABLE}
 """Every verb of the contract by name; unbuilt ones are refused with a reason (D64)."""
+
+VERB_READS: Final = frozenset(
+    verb.name for verb in _TABLE if verb.role is Role.VIEWER and not verb.local_only
+)
+"""Verbs that a proxy runs as a read of their own."""
+
+VERB_READ: Final = "verb.read"
+"""Operation of `cmd/action` for these; the payload's `command` names the verb (5.4)."""
+
+READS: Final = frozenset(
+    {ActionType.STATUS_READ, ConfigOp.READ, ConfigOp.HISTORY, ConfigOp.IO_READ, VERB_READ}
+)
+"""Actions and operations that change nothing: not remembered, and answered anew each time."""

@@ -94,12 +94,15 @@ class AuditDraft(Struct, frozen=True, kw_only=True, omit_defaults=True):
     payload_digest: str
     """Digest of the payload with secrets redacted; payloads are never stored."""
 
+    count: int | None = None
+    """How many equal refusals this one record stands for (D60); absent: it stands for itself."""
+
 
 class AuditRecord(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A durable record; its JSON form is what the hash covers (without `hash`)."""
 
     audit_id: str
-    """See `AuditDraft`; the same for all members down to `payload_digest`."""
+    """See `AuditDraft`; the same for all members down to `count`."""
     phase: Phase
     """See `AuditDraft`."""
     seq: int
@@ -132,6 +135,8 @@ class AuditRecord(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """See `AuditDraft`."""
     payload_digest: str
     """See `AuditDraft`."""
+    count: int | None = None
+    """See `AuditDraft`."""
     prev_hash: str
     """Hash of the record before this one, 64 hex digits."""
     hash: str
@@ -149,6 +154,22 @@ class ChainHead(Struct, frozen=True, kw_only=True):
 
 
 EMPTY_CHAIN: Final = ChainHead(seq=0, hash=GENESIS_HASH)
+
+
+class WitnessedHead(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The head of another runtime's chain, as its own signed beacon told it."""
+
+    runtime_id: str
+    """Whose chain."""
+
+    head: ChainHead
+    """The newest one accepted."""
+
+    seen_at_ns: int
+    """Wall clock of the witness, nanoseconds since the epoch."""
+
+    contradiction: str | None = None
+    """Why what it tells now does not continue what it told before; None while it does."""
 
 
 class AuditFilter(Struct, frozen=True, kw_only=True):

@@ -1,6 +1,7 @@
 """Bytes to contracts and back; canonical bytes for digests. The only (de)serialiser."""
 
 import difflib
+import functools
 import hashlib
 from typing import Any, Final, TypeVar
 
@@ -9,6 +10,9 @@ import msgspec
 from trust_runtime.contracts.errors import ContractViolation
 
 T = TypeVar("T")
+
+_WORD_LENGTH_MAX: Final = 128
+"""A longer one is no misspelling of anything, and comparing it would cost its length."""
 
 REDACTED: Final = "<redacted>"
 
@@ -44,7 +48,7 @@ def decode_json(content: bytes, kind: type[T]) -> T:
     """
     try:
         return msgspec.json.decode(content, type=kind)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise ContractViolation("$", "bytes", f"JSON of {kind.__name__} ({error})") from error
 
 
@@ -75,13 +79,20 @@ def to_plain(value: object) -> Any:
 
 def nearest(word: str, known: list[str]) -> str:
     """Return ` (did you mean ...?)` for the known word most like `word`, or nothing."""
+    if len(word) > _WORD_LENGTH_MAX:
+        return ""
     near = difflib.get_close_matches(word, sorted(known), n=1, cutoff=0.6)
     return f" (did you mean '{near[0]}'?)" if near else ""
 
 
+@functools.cache
+def _member_names(kind: type[Any]) -> list[str]:
+    # Read once for each of our contracts: looking up its annotations takes longer than parsing.
+    return [field.encode_name for field in msgspec.structs.fields(kind)]
+
+
 def _refuse_unknown(members: dict[str, Any], kind: type[Any]) -> None:
-    known = list(msgspec.structs.fields(kind))
-    names = [field.encode_name for field in known]
+    names = _member_names(kind)  # type: ignore[arg-type]  # a class is hashable
     for name in members:
         if name not in names:
             hint = nearest(name, names)

@@ -1,14 +1,21 @@
 """Desired and reported configuration (contract 11): documents, revisions, states, keys."""
 
 from enum import StrEnum, unique
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
-from msgspec import Struct
+from msgspec import Meta, Struct, field
 
 from trust_runtime.contracts.policy import Role
+from trust_runtime.contracts.units import Unsigned
 
 EMPTY_ETAG: Final = "sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a"
 """Etag of the empty desired document."""
+
+HISTORY_LIMIT_MAX: Final = 500
+"""Revisions of one answer."""
+
+REVISION_MAX: Final = 2**63 - 1
+"""The highest number a store can hold."""
 
 
 @unique
@@ -51,11 +58,11 @@ class KeySpec(Struct, frozen=True, kw_only=True):
 class SettingProblem(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One thing wrong with a configuration; all are reported at once (contract 4.3)."""
 
-    path: str
+    path: str = field(name="key")
     """TOML path of the key that must change; empty for a syntax error."""
 
     value: str
-    """The value as JSON text, `<redacted>` for a secret, `nothing` when missing."""
+    """The value as JSON text, `<redacted>` for a secret, `nothing` when missing, else in words."""
 
     allowed: str
     """The rule."""
@@ -155,12 +162,100 @@ class DesiredWrite(Struct, frozen=True, kw_only=True):
     """The claim."""
     desired: dict[str, Any]
     """RFC 7396 merge patch over config keys; null deletes."""
-    expected_revision: int | None = None
+    expected_revision: Unsigned | None = None
     """Refused with 409 when the newest revision is another."""
     expected_etag: str | None = None
     """Refused with 409 when the desired etag is another."""
     request_id: str | None = None
     """Makes the write idempotent."""
+
+
+class ConfigRollback(Struct, frozen=True, kw_only=True):
+    """The body of `POST config/rollback`."""
+
+    api_version: str
+    """`MAJOR.MINOR`."""
+    actor: str
+    """The claim."""
+    revision: int
+    """The revision whose document is wanted again."""
+    expected_revision: int | None = None
+    """Refused with 409 when the newest revision is another."""
+    request_id: str | None = None
+    """Makes the rollback idempotent."""
+
+
+class WriteParams(
+    Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True
+):
+    """What `config.write` is asked with."""
+
+    params: dict[str, Any]
+    """RFC 7396 merge patch over config keys."""
+    expected_revision: int | None = None
+    """Precondition."""
+    expected_etag: str | None = None
+    """Precondition."""
+    if_match: str | None = None
+    """Precondition of the HTTP header, without quotes; `*` matches anything."""
+
+
+class RollbackParams(
+    Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True
+):
+    """What `config.rollback` is asked with."""
+
+    revision: int
+    """Whose document is wanted again."""
+    expected_revision: int | None = None
+    """Precondition."""
+
+
+class HistoryParams(
+    Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True
+):
+    """What `config.history` is asked with."""
+
+    limit: Annotated[int, Meta(ge=1, le=HISTORY_LIMIT_MAX)] = 50
+    """How many revisions at most."""
+    before: Annotated[int, Meta(ge=1, le=REVISION_MAX)] | None = None
+    """Only revisions older than this one."""
+
+
+class HistoryItem(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One revision as `GET config/history` shows it; secrets are redacted."""
+
+    revision: int
+    """Its number."""
+    etag: str
+    """Fingerprint of its document."""
+    kind: str
+    """`write` or `rollback`."""
+    actor: str
+    """The claim."""
+    identity: str
+    """What was authenticated."""
+    request_id: str | None = None
+    """As given."""
+    audit_id: str
+    """Its audit record."""
+    patch: dict[str, Any]
+    """What it changed, as a merge patch."""
+    created_at_ns: int
+    """Wall clock."""
+    reached_reported_at_ns: int | None = None
+    """Wall clock when it was first fully in force; None if it never was."""
+
+
+class ConfigHistory(Struct, frozen=True, kw_only=True):
+    """The answer of `GET config/history`, newest first."""
+
+    api_version: str
+    """Always `1.0`."""
+    runtime_id: str
+    """Whose configuration."""
+    items: tuple[HistoryItem, ...]
+    """Fewer than asked for when they are long; go on with `before`."""
 
 
 class ConfigRevision(Struct, frozen=True, kw_only=True):
@@ -169,11 +264,11 @@ class ConfigRevision(Struct, frozen=True, kw_only=True):
     revision: int
     """1, 2, 3, ... without gaps."""
     kind: str
-    """`write`."""
+    """`write` or `rollback`."""
     document: dict[str, Any]
     """The whole desired document of this revision."""
     patch: dict[str, Any]
-    """What the writer sent."""
+    """What the writer sent; of a rollback what it changed."""
     secret_revisions: dict[str, int]
     """For each secret key in the document the revision that last changed it."""
     actor: str
@@ -186,6 +281,8 @@ class ConfigRevision(Struct, frozen=True, kw_only=True):
     """The write's audit record."""
     created_at_ns: int
     """Wall clock."""
+    reached_at_ns: int | None = None
+    """Wall clock when it was first fully in force."""
 
 
 class BootRecord(Struct, frozen=True, kw_only=True):

@@ -28,7 +28,7 @@ class TargetState(StrEnum):
     UNKNOWN = "unknown"
 
 
-class Check(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Check(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One rule applied to one target."""
 
     check: str

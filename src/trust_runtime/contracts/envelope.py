@@ -20,6 +20,7 @@ class TokenType(StrEnum):
     REPLY = "trust-reply+jwt"
     BEACON = "trust-beacon+jwt"
     EVENT = "trust-event+jwt"
+    HAIL = "trust-hail+jwt"
 
 
 class ActionClaims(Struct, frozen=True, kw_only=True):
@@ -36,7 +37,7 @@ class ActionClaims(Struct, frozen=True, kw_only=True):
     caller: str
     """Identity of the caller at the origin."""
     op: str
-    """The action type, e.g. `cmd_invoke`."""
+    """The action type, e.g. `cmd_invoke`, or the operation, e.g. `config.write`."""
     request_id: str
     """Key of idempotency."""
     audit_id: str
@@ -124,9 +125,9 @@ class SignerFacts(Struct, frozen=True, kw_only=True):
 
 
 class ActionBody(Struct, frozen=True, kw_only=True):
-    """Body of an action on `cmd/action`."""
+    """Body of an action on `cmd/action`, and of an operation on `cfg/agent`."""
 
     action_type: str
-    """As in the claims' `op`."""
+    """As in the claims' `op`: the action, or the operation."""
     payload_json: str
     """The payload as canonical JSON text, so that its digest is the same at both ends."""

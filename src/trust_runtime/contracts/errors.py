@@ -4,7 +4,11 @@ A refusal is a value (`contracts.denial.Denial`); an exception here is a fault o
 found at an edge.
 """
 
+from collections.abc import Mapping
 from enum import IntEnum
+from typing import Any, Final
+
+_SHOWN_MAX: Final = 500
 
 
 class ExitCode(IntEnum):
@@ -34,10 +38,15 @@ class ContractViolation(TrustError):
     """
 
     def __init__(self, path: str, value: object, allowed: str) -> None:
-        super().__init__(f"{path}: got {value!r}; allowed: {allowed}")
+        super().__init__(f"{_cut(path)}: got {_cut(repr(value))}; allowed: {allowed}")
         self.path = path
         self.value = value
         self.allowed = allowed
+
+
+def _cut(text: str) -> str:
+    """Return the beginning of what came from outside: nobody reads a megabyte of it back."""
+    return text if len(text) <= _SHOWN_MAX else text[:_SHOWN_MAX] + "..."
 
 
 class BodyTooLarge(TrustError):
@@ -90,3 +99,48 @@ class TokenInvalid(TrustError):
         super().__init__(reason)
         self.reason = reason
         self.undecodable = undecodable
+
+
+class NoAnswer(TrustError):
+    """Nobody answered, or not in time, or not as this API does.
+
+    Args:
+        reason: what happened, naming the address.
+        remedy: what to do about it.
+        late: True when the time ran out.
+    """
+
+    def __init__(self, reason: str, remedy: str, *, late: bool = False) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.remedy = remedy
+        self.late = late
+
+
+class Refused(TrustError):
+    """The runtime refused, with its code, reason and remedy (contract 6.2).
+
+    Args:
+        status: the HTTP status.
+        denial_code: what to branch on; None when a newer runtime sent one unknown here.
+        reason: for people.
+        remedy: what to do about it.
+        body: every member of the answer.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        denial_code: str | None,
+        reason: str,
+        /,
+        *,
+        remedy: str,
+        body: Mapping[str, Any],
+    ) -> None:
+        super().__init__(reason)
+        self.status = status
+        self.denial_code = denial_code
+        self.reason = reason
+        self.remedy = remedy
+        self.body = body

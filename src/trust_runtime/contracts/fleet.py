@@ -5,6 +5,7 @@ from enum import StrEnum, unique
 from msgspec import Struct
 
 from trust_runtime.contracts.presence import Lifecycle, LinkState, TrustReason
+from trust_runtime.contracts.timeline import TimelineEvent
 
 
 @unique
@@ -131,7 +132,7 @@ class Context(Struct, frozen=True, kw_only=True):
     """`edit` or `view`."""
 
 
-class StateDocument(Struct, frozen=True, kw_only=True):
+class StateDocument(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The answer of `GET state`."""
 
     api_version: str
@@ -140,5 +141,11 @@ class StateDocument(Struct, frozen=True, kw_only=True):
     """Differs per caller."""
     topology: Topology
     """The same for every caller."""
+    timeline: tuple[TimelineEvent, ...]
+    """The newest 100 events, oldest first."""
     feature_flags: FeatureFlags
     """By profile."""
+    at_ns: int | None = None
+    """The past instant asked for, nanoseconds since the epoch; None for the present."""
+    recorded_at_ns: int | None = None
+    """When what is shown of that instant was recorded; nothing changed in between."""

@@ -37,12 +37,12 @@ def parse_runtime_id(text: str) -> RuntimeId:
     `default-site/NAME` becomes `NAME`; nothing else is resolved here (see `core.naming`).
     """
     parts = text.split("/")
-    too_long = len(text) > ID_LENGTH_MAX
-    if too_long or len(parts) > 2 or not all(is_id_part(part) for part in parts):  # noqa: PLR2004 - SITE/NAME has two parts
+    in_default = len(parts) == 2 and parts[0] == DEFAULT_SITE  # noqa: PLR2004 - SITE/NAME has two parts
+    canonical = parts[1] if in_default else text
+    too_long = len(canonical) > ID_LENGTH_MAX
+    if too_long or len(parts) > 2 or not all(is_id_part(part) for part in parts):  # noqa: PLR2004 - as above
         raise ContractViolation("runtime_id", text, ID_RULE)
-    if parts[0] == DEFAULT_SITE and len(parts) > 1:
-        return RuntimeId(parts[1])
-    return RuntimeId(text)
+    return RuntimeId(canonical)
 
 
 def runtime_id(site: SiteName, name: str) -> RuntimeId:

@@ -15,6 +15,8 @@ from trust_runtime.contracts.ids import (
 ROOT: Final = "truST"
 ALL_BEACONS: Final = f"{ROOT}/*/*/svc/beacon"
 ALL_EDGES: Final = f"{ROOT}/*/*/diag/edges"
+ALL_VIEWS: Final = f"{ROOT}/*/*/diag/view"
+ALL_TIMELINES: Final = f"{ROOT}/*/*/diag/timeline"
 ALL_TOKENS: Final = f"{ROOT}/*/*/svc/liveliness/*"
 
 _OWNER_PARTS: Final = 3
@@ -41,9 +43,29 @@ def edges_key(owner: RuntimeId) -> str:
     return own_prefix(owner) + "/diag/edges"
 
 
+def view_key(owner: RuntimeId) -> str:
+    """Return where `owner` puts what it sees of the others."""
+    return own_prefix(owner) + "/diag/view"
+
+
+def held_views_key(owner: RuntimeId) -> str:
+    """Return where `owner` hands on the views of others that it holds."""
+    return own_prefix(owner) + "/diag/views"
+
+
+def timeline_key(owner: RuntimeId) -> str:
+    """Return where `owner` puts its timeline events."""
+    return own_prefix(owner) + "/diag/timeline"
+
+
 def action_key(owner: RuntimeId) -> str:
     """Return where `owner` takes actions."""
     return own_prefix(owner) + "/cmd/action"
+
+
+def config_key(owner: RuntimeId) -> str:
+    """Return where `owner` takes operations on its configuration."""
+    return own_prefix(owner) + "/cfg/agent"
 
 
 def audit_key(owner: RuntimeId) -> str:
@@ -67,6 +89,7 @@ def owner_of(key: str) -> RuntimeId:
 def parse_token_key(key: str) -> tuple[RuntimeId, BootId]:
     """Return owner and incarnation of a liveliness token, or raise ContractViolation."""
     parts = key.split("/")
-    if len(parts) != _TOKEN_PARTS or parts[3:5] != ["svc", "liveliness"]:
+    is_token = len(parts) == _TOKEN_PARTS and parts[3:5] == ["svc", "liveliness"] and parts[5]
+    if not is_token:
         raise ContractViolation("key", key, f"{ROOT}/SITE/NAME/svc/liveliness/BOOT_ID")
     return owner_of(key), BootId(parts[5])

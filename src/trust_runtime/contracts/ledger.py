@@ -1,6 +1,7 @@
 """What an executing runtime remembers of writes (contract 8.7)."""
 
 from enum import StrEnum, unique
+from typing import Final
 
 from msgspec import Struct
 
@@ -52,3 +53,27 @@ class LedgerVerdict(StrEnum):
     RUNNING = "running"
     CONFLICT = "conflict"
     TOO_OLD = "too_old"
+
+
+LEDGER_READ: Final = "ledger.read"
+"""Operation on `cmd/action`: an origin asks what became of a write of its own."""
+
+
+class LedgerQuestion(Struct, frozen=True, kw_only=True):
+    """Payload of `ledger.read`; the origin is the one that signed it."""
+
+    request_id: str
+    """Whose outcome is wanted."""
+
+
+class LedgerAnswer(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a ledger says of one request."""
+
+    state: LedgerState | None = None
+    """None: it has no such request."""
+    digest: str | None = None
+    """Of the request it remembers."""
+    reply: TargetReply | None = None
+    """The stored result; None while running or unknown."""
+    low_water_s: int
+    """`iat` (s) below which it has forgotten; an older request may have been executed."""

@@ -1,12 +1,17 @@
 """What this runtime knows of a peer's life, and what it concludes (contract 5.3, 2.4)."""
 
 from enum import StrEnum, unique
+from typing import Final
 
 from msgspec import Struct
 
 from trust_runtime.contracts.audit import ChainHead
+from trust_runtime.contracts.errors import ContractViolation
 from trust_runtime.contracts.ids import BootId, RuntimeId
 from trust_runtime.contracts.units import MonotonicNs
+
+BEACON_PERIOD_MS_MAX: Final = 60_000
+"""Nobody announces a longer beacon period (contract 4.2)."""
 
 
 @unique
@@ -119,12 +124,16 @@ class AcceptedWrite(Struct, frozen=True, kw_only=True):
 
 
 class BeaconStatus(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What a runtime says of itself, signed, every period (contract 5.3)."""
+    """What a runtime says of itself, signed, every period (contract 5.3).
+
+    Raises:
+        ContractViolation: a period out of range: nobody may promise silence for ever.
+    """
 
     lifecycle: str
     """`running` or `leaving`."""
     period_ms: int
-    """How often it promises a beacon."""
+    """How often it promises a beacon, 1..60 000 ms."""
     seq: int
     """1, 2, 3, ... per boot."""
     boot_id: BootId
@@ -159,6 +168,10 @@ class BeaconStatus(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Equal for runtimes of one host (contract 5.5)."""
     audit_head: ChainHead
     """Head of its audit chain."""
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.period_ms <= BEACON_PERIOD_MS_MAX:
+            raise ContractViolation("period_ms", self.period_ms, f"1..{BEACON_PERIOD_MS_MAX}")
 
 
 class PeerRecord(Struct, frozen=True, kw_only=True):

@@ -23,8 +23,8 @@ class ResultStatus(StrEnum):
 class ControlReply(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The target's own answer to an executed action (contract 14.4)."""
 
-    id: int = 1
-    """Always 1 here; the line's id on the control socket."""
+    id: int
+    """1 in a dispatch; the line's id on the control socket."""
 
     ok: bool
     """False: execution ended in an error."""
@@ -93,6 +93,12 @@ class TargetResult(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     denial_reason: str | None = None
     """Why it is not ok."""
+
+    remedy: str | None = None
+    """What to do about it, when the target said so."""
+
+    retry_after_ms: int | None = None
+    """When the same request can be asked for again, in milliseconds; set while it still runs."""
 
     audit_id: str | None = None
     """Names the record at origin and target."""

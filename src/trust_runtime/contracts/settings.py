@@ -5,6 +5,7 @@ from enum import StrEnum, unique
 from msgspec import Struct
 
 from trust_runtime.contracts.ids import RuntimeId, SiteName
+from trust_runtime.contracts.links import LinkEntry
 from trust_runtime.contracts.policy import AllowRule, Profile
 from trust_runtime.contracts.presence import PresenceLimits
 
@@ -98,5 +99,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     """Zenoh."""
     allow_write: tuple[AllowRule, ...]
     """Rules for writes across sites, outbound and inbound."""
+    links: tuple[LinkEntry, ...] = ()
+    """Preferred transports to other runtimes."""
     presence: PresenceLimits
     """When silence becomes a verdict."""

@@ -1,12 +1,17 @@
 """Units of time, and names for numbers that several layers share."""
 
-from typing import Final, NewType
+from typing import Annotated, Final, NewType
+
+from msgspec import Meta
 
 MonotonicNs = NewType("MonotonicNs", int)
 """Nanoseconds of this process's monotonic clock; comparable only within one process."""
 
 WallNs = NewType("WallNs", int)
 """Nanoseconds since the Unix epoch by a wall clock; for display and for signed times only."""
+
+Unsigned = Annotated[int, Meta(extra_json_schema={"minimum": 0, "maximum": 2**64 - 1})]
+"""A number that the edge refuses when it is negative; said here for the API document."""
 
 NS_PER_MS: Final = 1_000_000
 NS_PER_S: Final = 1_000_000_000

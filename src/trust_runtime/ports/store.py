@@ -101,6 +101,14 @@ class ConfigStore(Protocol):
         """Return one kept revision."""
         ...
 
+    async def revisions(self, *, before: int | None, limit: int) -> tuple[ConfigRevision, ...]:
+        """Return kept revisions older than `before` (None: from the newest on), newest first."""
+        ...
+
+    async def reached(self, number: int, at_ns: int) -> None:
+        """Keep when (wall clock, ns) a revision was first in force; other calls are ignored."""
+        ...
+
     async def commit(
         self,
         revision: ConfigRevision | None,

@@ -1,0 +1,1 @@
+"""The HTTP entrance (contract 6); the only home of Starlette and uvicorn."""

@@ -1,0 +1,1 @@
+"""Messages between runtimes over Eclipse Zenoh 1.7.2."""

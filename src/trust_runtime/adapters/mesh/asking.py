@@ -1,0 +1,69 @@
+"""Queries that we send."""
+
+import asyncio
+from typing import Final
+
+import zenoh
+from zenoh.handlers import Callback
+
+from trust_runtime.adapters.mesh.inbox import wake
+from trust_runtime.adapters.mesh.listening import message_of
+from trust_runtime.adapters.mesh.qos import qos_of
+from trust_runtime.contracts.envelope import MeshMessage
+from trust_runtime.ports.mesh import Silence
+
+_GRACE_S: Final = 0.1  # Zenoh ends a query at its timeout; past this we no longer rely on it.
+
+
+async def ask(
+    session: zenoh.Session, message: MeshMessage, *, timeout_ms: int
+) -> MeshMessage | Silence:
+    """Send one query and return the first answer, or why there is none.
+
+    Raises:
+        zenoh.ZError: the session is closed.
+    """
+    if timeout_ms <= 0:
+        return Silence.TIMEOUT
+    loop = asyncio.get_running_loop()
+    answered: asyncio.Future[MeshMessage | Silence] = loop.create_future()
+
+    def settle(answer: MeshMessage | Silence) -> None:
+        if not answered.done():
+            answered.set_result(answer)
+
+    def on_reply(reply: zenoh.Reply) -> None:
+        wake(loop, settle, _answer_of(reply))
+
+    def on_end() -> None:
+        wake(loop, settle, Silence.NOBODY)
+
+    cancellation = zenoh.CancellationToken()
+    priority, congestion_control = qos_of(message.key)
+    # On the loop on purpose: a hop to a thread costs more than the call. A full link to a stuck
+    # runtime holds it 50 ms at most, once, and is closed then.
+    session.get(
+        message.key,
+        Callback(on_reply, on_end, indirect=False),
+        payload=message.body,
+        attachment=message.token or None,
+        timeout=timeout_ms / 1_000,
+        consolidation=zenoh.ConsolidationMode.NONE,  # Hand over an answer when it comes.
+        priority=priority,
+        congestion_control=congestion_control,
+        cancellation_token=cancellation,
+    )
+    try:
+        async with asyncio.timeout(timeout_ms / 1_000 + _GRACE_S):
+            return await answered
+    except TimeoutError:
+        return Silence.TIMEOUT
+    finally:
+        if answered.cancelled():
+            cancellation.cancel()  # type: ignore[no-untyped-call]  # Zenoh's stub lacks it.
+
+
+def _answer_of(reply: zenoh.Reply) -> MeshMessage | Silence:
+    # An error says that somebody was asked: the time ran out ("Timeout", from Zenoh itself), or
+    # the runtime that serves the key could not answer.
+    return Silence.TIMEOUT if reply.ok is None else message_of(reply.ok)

@@ -1,0 +1,79 @@
+"""Files that nobody but their owner may read: written whole or not at all."""
+
+import os
+import stat
+from pathlib import Path
+from typing import Final
+
+from trust_runtime.contracts.errors import ExitCode, StartRefused
+
+_PRIVATE: Final = 0o600
+_PRIVATE_FOLDER: Final = 0o700
+_OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
+
+
+def make_private_folder(folder: Path) -> None:
+    """Make `folder` and what is missing above it, each closed to group and others (0700)."""
+    if not folder.parent.is_dir():
+        make_private_folder(folder.parent)
+    folder.mkdir(mode=_PRIVATE_FOLDER, exist_ok=True)
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """Put `content` at `path` (0600), whole and on disk when this returns.
+
+    A crash at any moment leaves either what was there before or all of `content`. The folder has
+    one writer at a time: the holder of `.trust/lock`.
+
+    Raises:
+        OSError: it cannot be written; what was there is untouched.
+    """
+    fresh = path.with_name(f".{path.name}.new")
+    fresh.unlink(missing_ok=True)  # Left by a crash; its content was never relied on.
+    try:
+        # The mode stands at creation, so that there is no moment when others could read it.
+        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _PRIVATE)
+        with os.fdopen(descriptor, "wb") as file:
+            os.fchmod(descriptor, _PRIVATE)  # Whatever the umask was.
+            file.write(content)
+            file.flush()
+            os.fsync(descriptor)
+        fresh.replace(path)
+    except OSError:
+        fresh.unlink(missing_ok=True)
+        raise
+    _sync_folder(path.parent)
+
+
+def read_private(path: Path) -> bytes | None:
+    """Return the content of `path`, or None when there is no such file.
+
+    Raises:
+        StartRefused: it cannot be read, or group or others may.
+    """
+    try:
+        with path.open("rb") as file:
+            mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
+            if mode & _OTHERS:
+                raise StartRefused(
+                    f"{path} has mode {mode:04o}: group or others may use it",
+                    f"chmod 600 {path}",
+                    ExitCode.CONFIG,
+                )
+            return file.read()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise StartRefused(
+            f"{path} cannot be read: {error.strerror}",
+            f"make {path} a file that this user owns and can read",
+            ExitCode.CONFIG,
+        ) from error
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)  # The new name itself must survive a power loss.
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,1 @@
+"""Reaching a runtime beside the mesh: datagrams and bare connections."""

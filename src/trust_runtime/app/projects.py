@@ -1,0 +1,37 @@
+"""Which folder is a project, and where its files are (contract 3.1)."""
+
+from pathlib import Path
+from typing import Final
+
+from trust_runtime.contracts.errors import ExitCode, StartRefused
+
+CONFIG_FILE: Final = "runtime.toml"
+STATE_FILE: Final = "state.db"
+
+
+def find_project(given: Path | None) -> Path:
+    """Return the project folder `play` means: given, here, `./project`, or here anew."""
+    if given is not None:
+        return given
+    here = Path.cwd()
+    if (here / CONFIG_FILE).is_file():
+        return here
+    if (here / "project" / CONFIG_FILE).is_file():
+        return here / "project"
+    return here
+
+
+def require_project(folder: Path) -> Path:
+    """Return `folder` as an absolute path if it is a project.
+
+    Raises:
+        StartRefused: it has no `runtime.toml`; exit code 10.
+    """
+    folder = folder.expanduser().absolute()
+    if not (folder / CONFIG_FILE).is_file():
+        raise StartRefused(
+            f"{folder} has no {CONFIG_FILE}",
+            f"create a project with: trust-runtime play --project {folder}",
+            ExitCode.CONFIG,
+        )
+    return folder

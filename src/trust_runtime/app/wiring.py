@@ -1,0 +1,280 @@
+"""Builds every object of a process, by hand, in reading order; no container, no globals."""
+
+from collections.abc import Callable
+from typing import Any
+
+from trust_runtime import __version__
+from trust_runtime.app.addresses import mesh_locators
+from trust_runtime.app.configuring import build_configuring
+from trust_runtime.app.operating import build_operating, join_operating
+from trust_runtime.app.parts import Deeds, Foundation, Senses, Services, World
+from trust_runtime.app.verbs import build_verbs
+from trust_runtime.app.watching import build_watching, join_watching
+from trust_runtime.contracts.ids import BootId
+from trust_runtime.contracts.keyspace import action_key, config_key, probe_key, token_key
+from trust_runtime.contracts.settings import Settings
+from trust_runtime.ports.mesh import Mesh
+from trust_runtime.services.action_rows import ActionRows
+from trust_runtime.services.actions import Actions
+from trust_runtime.services.audit import Audit
+from trust_runtime.services.beacons import Beacons
+from trust_runtime.services.calls import Calls
+from trust_runtime.services.config_agent import ConfigAgent, StartState
+from trust_runtime.services.control import Control
+from trust_runtime.services.dialling import Dialling
+from trust_runtime.services.execution import Execution, VerbRunner
+from trust_runtime.services.fleet import Fleet
+from trust_runtime.services.ledger_reads import LedgerReads
+from trust_runtime.services.live_parts import LiveParts
+from trust_runtime.services.peers import Peers
+from trust_runtime.services.presence import Presence
+from trust_runtime.services.probes import Probes
+from trust_runtime.services.refusals import Refusals
+from trust_runtime.services.running import Running
+from trust_runtime.services.settling import Settling
+from trust_runtime.services.signing import Signing
+from trust_runtime.services.status import Status
+from trust_runtime.services.store_health import StoreHealth
+from trust_runtime.services.target import WAITING_MAX
+
+_PROBES_WAITING_MAX = 1_024
+
+
+def build(
+    world: World,
+    *,
+    settings: Settings,
+    file_values: dict[str, Any],
+    start: StartState,
+    stop: Callable[[], None],
+) -> Services:
+    """Return the services of one process.
+
+    Args:
+        world: the adapters.
+        settings: in force at this start.
+        file_values: TOML path to value, as `runtime.toml` has them.
+        start: how these settings came about.
+        stop: begins the orderly stop of the process.
+    """
+    running = Running(
+        settings=settings,
+        file_values=file_values,
+        boot_id=BootId(world.entropy.uuid7()),
+        clock=world.clock,
+    )
+    foundation = _foundation(world, running, start)
+    senses = _senses(world, foundation)
+    watching = build_watching(world, foundation, senses)
+    verbs = build_verbs(foundation, watching, stop)
+    deeds = _deeds(world, foundation, senses, verbs=verbs)
+    services = Services(**vars(foundation), **vars(senses), **vars(watching), **vars(deeds))
+    _join(services, world.mesh)
+    join_watching(services)
+    join_operating(services)
+    return services
+
+
+def _foundation(world: World, running: Running, start: StartState) -> Foundation:
+    own, clock, log = running.settings.runtime_id, world.clock, world.log
+    health = StoreHealth(log)
+    signing = Signing(own=own, signer=world.signer, clock=clock, entropy=world.entropy)
+    peers = Peers(own=own, running=running, signing=signing, clock=clock, log=log)
+    audit = Audit(
+        own=own,
+        store=world.stores.audit,
+        health=health,
+        clock=clock,
+        entropy=world.entropy,
+        log=log,
+    )
+    config = ConfigAgent(
+        running=running,
+        store=world.stores.config,
+        audit=audit,
+        parts=LiveParts(running=running, log=world.log_control),
+        clock=clock,
+        log=log,
+        start=start,
+    )
+    status = Status(
+        version=__version__,
+        host_key=world.host_key,
+        mesh_addresses=_own_addresses(running.settings),
+        running=running,
+        peers=peers,
+        config=config,
+        audit=audit,
+        health=health,
+        mesh=world.mesh,
+    )
+    return Foundation(
+        fingerprint=world.signer.own_fingerprint,
+        running=running,
+        health=health,
+        signing=signing,
+        peers=peers,
+        audit=audit,
+        refusals=Refusals(audit=audit, log=log),
+        config=config,
+        status=status,
+    )
+
+
+def _senses(world: World, base: Foundation) -> Senses:
+    own, clock, mesh = base.running.settings.runtime_id, world.clock, world.mesh
+    beacons = Beacons(
+        own=own,
+        running=base.running,
+        signing=base.signing,
+        mesh=mesh,
+        clock=clock,
+        entropy=world.entropy,
+        status=base.status.beacon,
+    )
+    probes = Probes(
+        own=own,
+        running=base.running,
+        peers=base.peers,
+        signing=base.signing,
+        mesh=mesh,
+        clock=clock,
+    )
+    return Senses(
+        presence=Presence(
+            peers=base.peers,
+            mesh=mesh,
+            store=world.stores.peers,
+            clock=clock,
+            health=base.health,
+        ),
+        beacons=beacons,
+        probes=probes,
+        dialling=Dialling(
+            own=own,
+            own_addresses=_own_addresses(base.running.settings),
+            peers=base.peers,
+            mesh=mesh,
+            clock=clock,
+            entropy=world.entropy,
+            log=world.log,
+        ),
+        fleet=Fleet(
+            own=own,
+            running=base.running,
+            peers=base.peers,
+            probes=probes,
+            beacons=beacons,
+            status=base.status,
+            config=base.config,
+            health=base.health,
+            clock=clock,
+        ),
+    )
+
+
+def _deeds(
+    world: World, base: Foundation, senses: Senses, *, verbs: dict[str, VerbRunner]
+) -> Deeds:
+    own, clock = base.running.settings.runtime_id, world.clock
+    execution = Execution(
+        own=own,
+        ledger=world.stores.ledger,
+        audit=base.audit,
+        config=base.config,
+        health=base.health,
+        verbs=verbs,
+        clock=clock,
+        log=world.log,
+    )
+    calls = _calls(world, base)
+    rows = ActionRows(
+        store=world.stores.action_rows, audit=base.audit, health=base.health, clock=clock
+    )
+    actions = Actions(
+        own=own,
+        running=base.running,
+        fleet=senses.fleet,
+        audit=base.audit,
+        execution=execution,
+        calls=calls,
+        rows=rows,
+        clock=clock,
+    )
+    configuring = build_configuring(world, base, senses, execution=execution, calls=calls)
+    operating = build_operating(
+        world,
+        base,
+        senses,
+        actions=actions,
+        io=configuring.io,
+        errands=configuring.errands,
+    )
+    return Deeds(
+        **vars(operating),
+        rows=rows,
+        settling=_settling(world, base, rows=rows, calls=calls),
+        execution=execution,
+        actions=actions,
+        desired=configuring.desired,
+        fleet_config=configuring.fleet_config,
+        target=configuring.target,
+        control=Control(
+            own=own,
+            actions=actions,
+            audit=base.audit,
+            peers=base.peers,
+            entropy=world.entropy,
+            verbs=verbs,
+            keep_peers=senses.presence.keep_now,
+        ),
+    )
+
+
+def _settling(world: World, base: Foundation, *, rows: ActionRows, calls: Calls) -> Settling:
+    return Settling(
+        own=base.running.settings.runtime_id,
+        rows=rows,
+        reads=LedgerReads(world.stores.ledger),
+        calls=calls,
+        peers=base.peers,
+        clock=world.clock,
+        entropy=world.entropy,
+        log=world.log,
+    )
+
+
+def _calls(world: World, base: Foundation) -> Calls:
+    return Calls(
+        own=base.running.settings.runtime_id,
+        signing=base.signing,
+        peers=base.peers,
+        mesh=world.mesh,
+        clock=world.clock,
+        entropy=world.entropy,
+    )
+
+
+def _own_addresses(settings: Settings) -> tuple[str, ...]:
+    return tuple(locator.removeprefix("tcp/") for locator in mesh_locators(settings))
+
+
+def _join(services: Services, mesh: Mesh) -> None:
+    """Let what changes in one service be told by the others."""
+    own = services.running.settings.runtime_id
+
+    def changed_here() -> None:
+        services.links.look()
+        services.fleet.changed()
+        services.beacons.soon()
+        services.chronicle.config_changed()
+
+    services.peers.on_token = services.beacons.soon
+    services.beacons.on_sent = services.fleet.changed
+    services.config.on_change = changed_here
+    services.health.on_change = changed_here
+    services.status.on_change = changed_here
+    mesh.hold_token(token_key(own, services.running.boot_id))
+    mesh.serve(probe_key(own), services.probes.answer, waiting_max=_PROBES_WAITING_MAX)
+    for key in (action_key(own), config_key(own)):
+        mesh.serve(key, services.target.answer, waiting_max=WAITING_MAX)

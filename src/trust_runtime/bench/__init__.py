@@ -1,0 +1,1 @@
+"""Measures what the product promises, beside references that run in the same round."""

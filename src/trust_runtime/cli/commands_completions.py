@@ -1,0 +1,20 @@
+"""`completions`: the script that lets a shell complete our commands."""
+
+import click
+from click.shell_completion import get_completion_class
+
+SHELLS = ("bash", "zsh", "fish")
+
+
+@click.command()
+@click.argument("shell", type=click.Choice(SHELLS))
+@click.pass_context
+def completions(ctx: click.Context, /, *, shell: str) -> None:
+    """Print the completion script of a shell.
+
+    Example: trust-runtime completions bash >> ~/.bashrc
+    """
+    kind = get_completion_class(shell)
+    assert kind is not None  # noqa: S101 - click has every shell of SHELLS
+    script = kind(ctx.find_root().command, {}, "trust-runtime", "_TRUST_RUNTIME_COMPLETE")
+    click.echo(script.source())

@@ -1,0 +1,109 @@
+"""`timeline`: what happened, and what happens."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import click
+
+from trust_runtime.cli.asking import asking_options, connect
+from trust_runtime.cli.options import echo_json, printable
+from trust_runtime.cli.tables import table
+from trust_runtime.client import Client
+from trust_runtime.contracts.codec import convert, encode_json
+from trust_runtime.contracts.errors import ContractViolation
+from trust_runtime.contracts.timeline import Category, TimelineEvent
+from trust_runtime.contracts.units import NS_PER_S
+
+_HEAD: Final = ("time (UTC)", "severity", "category", "runtime", "what")
+
+
+@click.command()
+@click.option("--since", help="Event id, nanoseconds, or an RFC 3339 instant.")
+@click.option(
+    "--category", type=click.Choice([one.value for one in Category]), help="Only this category."
+)
+@click.option("--runtime", help="Only about this runtime.")
+@click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True)
+@click.option("--follow", is_flag=True, help="Go on with what happens, until Ctrl+C.")
+@asking_options
+@click.pass_context
+def timeline(
+    ctx: click.Context,
+    /,
+    *,
+    as_json: bool,
+    since: str | None,
+    category: str | None,
+    runtime: str | None,
+    limit: int,
+    follow: bool,
+    **asked: Any,
+) -> None:
+    """Show what happened, oldest first; without --since the newest events.
+
+    Example: trust-runtime timeline --since 2026-11-24T22:00:00Z --category communication
+    """
+    with connect(ctx, asked) as client:
+        page = client.timeline(
+            since=_since(since),
+            category=None if category is None else Category(category),
+            runtime=runtime,
+            limit=limit,
+        )
+        if as_json:
+            echo_json(page)
+        else:
+            for line in event_lines(page.items):
+                click.echo(line)
+            if page.next_since is not None:
+                click.echo(f"more: --since {page.next_since}", err=True)
+        if follow:
+            _follow(client, category=category, runtime=runtime, as_json=as_json)
+
+
+def event_lines(events: Iterable[TimelineEvent]) -> list[str]:
+    """Return events as a table."""
+    rows = [
+        (moment(e.timestamp_ns), e.severity, e.category, e.runtime_id, e.summary) for e in events
+    ]
+    return table(_HEAD, rows) if rows else ["nothing happened"]
+
+
+def _follow(client: Client, *, category: str | None, runtime: str | None, as_json: bool) -> None:
+    for message in client.events():
+        if message.event != "timeline":
+            continue
+        try:
+            event = convert(message.data, TimelineEvent, known_only=False)
+        except ContractViolation:
+            continue
+        if category in (None, event.category) and runtime in (None, event.runtime_id):
+            text = encode_json(event).decode() if as_json else _line(event)
+            click.echo(text)
+
+
+def _line(event: TimelineEvent) -> str:
+    return printable(
+        f"{moment(event.timestamp_ns)}  {event.severity}  {event.runtime_id}  {event.summary}"
+    )
+
+
+def moment(ns: int) -> str:
+    """Return an instant for people, UTC, to the second."""
+    return datetime.fromtimestamp(ns / NS_PER_S, UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _since(text: str | None) -> str | int | None:
+    if text is None or text.startswith("evt-"):
+        return text
+    if text.isascii() and text.isdigit():
+        return int(text)
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise click.UsageError(
+            f"--since {text!r}: write an event id, nanoseconds or an RFC 3339 instant."
+        ) from error
+    zoned = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+    return int(zoned.timestamp() * NS_PER_S)

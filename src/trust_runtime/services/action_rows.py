@@ -1,0 +1,246 @@
+"""Keeps what became of every dispatch: writes durably, the newest reads in memory (6.9)."""
+
+from collections import OrderedDict
+from collections.abc import Collection, Iterable, Sequence
+from typing import Final
+
+from msgspec import Struct, structs
+
+from trust_runtime.contracts.action_rows import ActionRow, KeptRow, RowState
+from trust_runtime.contracts.actions import ActionRequest, ActionType
+from trust_runtime.contracts.audit import AuditDraft
+from trust_runtime.contracts.decisions import Preflight
+from trust_runtime.contracts.errors import StoreFailed
+from trust_runtime.contracts.ledger import LedgerAnswer
+from trust_runtime.contracts.results import DispatchReport, TargetResult
+from trust_runtime.contracts.units import NS_PER_S
+from trust_runtime.core.action_rows import done_row, inherit, interrupted, running_row, settle
+from trust_runtime.core.policy.contract import is_request_id
+from trust_runtime.ports.action_rows import ActionRowStore
+from trust_runtime.ports.clock import Clock
+from trust_runtime.services.audit import Audit
+from trust_runtime.services.store_health import StoreHealth
+
+READS_KEPT: Final = 1_000
+UNSETTLED_MAX: Final = 10_000
+WRITES_KEPT_NS: Final = 7 * 24 * 3_600 * NS_PER_S
+ROWS_MAX: Final = 10_000
+BYTES_MAX: Final = 64 * 1_048_576
+_PRUNED_EVERY: Final = 100
+
+
+class Entry(Struct, frozen=True, kw_only=True):
+    """A dispatch on its way, as its keeper knows it again."""
+
+    row: KeptRow
+    """It while it runs."""
+
+    before: KeptRow | None
+    """The row of a former dispatch of the same id that is not settled."""
+
+    is_write: bool
+    """Whether it is kept durably."""
+
+
+class ActionRows:
+    """One row per request id: the last dispatch of it at this origin."""
+
+    def __init__(
+        self, *, store: ActionRowStore, audit: Audit, health: StoreHealth, clock: Clock
+    ) -> None:
+        self._store = store
+        self._audit = audit
+        self._health = health
+        self._clock = clock
+        self._reads: OrderedDict[str, KeptRow] = OrderedDict()
+        self._open: OrderedDict[str, KeptRow] = OrderedDict()
+        """Writes that run or are not settled: what is on the disk, or about to be."""
+        self._kept = 0
+
+    async def load(self) -> None:
+        """Take up what a former process left running or unsettled.
+
+        Raises:
+            StoreFailed: it cannot be read.
+        """
+        for row in await self._store.unsettled(UNSETTLED_MAX):
+            self._open[row.request_id] = interrupted(row, now_ns=self._clock.wall_ns())
+
+    async def begin(
+        self,
+        request: ActionRequest,
+        preflight: Preflight,
+        *,
+        settled: Sequence[TargetResult],
+        drafts: Sequence[AuditDraft],
+    ) -> Entry:
+        """Keep that a dispatch is on its way, a write durably, with the records of its decision.
+
+        Raises:
+            StoreFailed: nothing is kept, so nothing may be sent.
+        """
+        row = running_row(request, preflight, settled=settled, now_ns=self._clock.wall_ns())
+        is_write = request.action_type != ActionType.STATUS_READ
+        before = self._open.get(request.request_id) if is_write else None
+        entry = Entry(row=inherit(row, before), before=before, is_write=is_write)
+        self._remember(entry.row, is_write=is_write)
+        try:
+            await self._record(entry.row, drafts, is_write=is_write)
+        except StoreFailed:
+            self._withdraw(entry)
+            raise
+        return entry
+
+    async def conclude(
+        self,
+        entry: Entry,
+        report: DispatchReport,
+        *,
+        unknown: Collection[str],
+        drafts: Sequence[AuditDraft],
+    ) -> None:
+        """Keep the answer of a dispatch with the records of its outcome, in one commit.
+
+        Args:
+            entry: as `begin` gave it.
+            report: the answer.
+            unknown: targets whose own word is missing.
+            drafts: the records.
+
+        Raises:
+            StoreFailed: nothing is kept; the row still says what was answered while this runs.
+        """
+        row = done_row(entry.row, report, unknown=unknown, now_ns=self._clock.wall_ns())
+        row = inherit(row, entry.before) if entry.is_write else row
+        if not self._is_newest(entry):
+            # Another dispatch of this id has begun since: that one is shown.
+            await self._audit.append(drafts)
+            return
+        self._remember(row, is_write=entry.is_write)
+        try:
+            await self._record(row, drafts, is_write=entry.is_write)
+        except StoreFailed:
+            # The disk still says that it runs: what its targets have done is asked for again.
+            asked = structs.replace(row, unsettled=entry.row.unsettled)
+            self._remember(asked, is_write=entry.is_write)
+            raise
+
+    async def add(
+        self,
+        request: ActionRequest,
+        preflight: Preflight,
+        report: DispatchReport,
+        *,
+        drafts: Sequence[AuditDraft],
+    ) -> None:
+        """Keep a dispatch of which nothing is sent, with its records.
+
+        Raises:
+            StoreFailed: nothing is kept.
+        """
+        now_ns = self._clock.wall_ns()
+        row = running_row(request, preflight, settled=report.results, now_ns=now_ns)
+        row = done_row(row, report, unknown=(), now_ns=now_ns)
+        if not is_request_id(request.request_id):
+            await self._audit.append(drafts)
+            return
+        is_write = request.action_type != ActionType.STATUS_READ
+        if is_write:
+            row = inherit(row, self._open.get(request.request_id))
+        await self._record(row, drafts, is_write=is_write)
+        self._remember(row, is_write=is_write)
+
+    async def find(self, request_id: str) -> ActionRow | None:
+        """Return the row of the last dispatch of that id, or None.
+
+        Raises:
+            StoreFailed: it cannot be read.
+        """
+        kept = self._reads.get(request_id) or self._open.get(request_id)
+        if kept is None:
+            kept = await self._store.find(request_id)
+        return None if kept is None else kept.row
+
+    def unsettled(self) -> Iterable[tuple[str, str]]:
+        """Return request id and target of every effect that is not known and can be asked for."""
+        return [
+            (row.request_id, target)
+            for row in self._open.values()
+            if row.row.state is RowState.DONE
+            for target in row.unsettled
+        ]
+
+    async def settle(
+        self, request_id: str, target: str, told: LedgerAnswer, *, may_still_begin: bool
+    ) -> bool:
+        """Take what the ledger of a target says; return whether that settled it.
+
+        Raises:
+            StoreFailed: it could not be kept; it is to be asked for again.
+        """
+        row = self._open.get(request_id)
+        if row is None or row.row.state is not RowState.DONE:
+            return False
+        after = settle(row, target, told, may_still_begin=may_still_begin)
+        if after is row:
+            return False
+        self._remember(after, is_write=True)
+        try:
+            await self._record(after, (), is_write=True)
+        except StoreFailed:
+            if self._open.get(request_id, after) is after:
+                self._remember(row, is_write=True)
+            raise
+        return True
+
+    async def prune(self) -> None:
+        """Forget what is too old or too much.
+
+        Raises:
+            StoreFailed: it is tried again.
+        """
+        before_ns = self._clock.wall_ns() - WRITES_KEPT_NS
+        await self._store.prune(created_before_ns=before_ns, rows_max=ROWS_MAX, bytes_max=BYTES_MAX)
+        for request_id, row in list(self._open.items()):
+            if row.row.created_at_ns < before_ns and row.row.state is RowState.DONE:
+                del self._open[request_id]
+
+    async def _record(self, row: KeptRow, drafts: Sequence[AuditDraft], *, is_write: bool) -> None:
+        """Make records durable, and with them the row of a write."""
+        if not is_write:
+            await self._audit.append(drafts)
+            return
+        try:
+            records = await self._store.keep(row, drafts)
+        except StoreFailed as error:
+            self._health.failed(error)
+            raise
+        self._audit.tell(records)
+        self._kept += 1
+        if self._kept % _PRUNED_EVERY == 0:
+            await self.prune()
+
+    def _remember(self, row: KeptRow, *, is_write: bool) -> None:
+        self._reads.pop(row.request_id, None)
+        if not is_write:
+            self._reads[row.request_id] = row
+            while len(self._reads) > READS_KEPT:
+                self._reads.popitem(last=False)
+            return
+        self._open.pop(row.request_id, None)
+        if row.row.state is RowState.RUNNING or row.unsettled:
+            self._open[row.request_id] = row
+            while len(self._open) > UNSETTLED_MAX:
+                self._open.popitem(last=False)
+
+    def _withdraw(self, entry: Entry) -> None:
+        """Forget a dispatch that could not begin, and show again what was shown before."""
+        if not self._is_newest(entry):
+            return
+        (self._open if entry.is_write else self._reads).pop(entry.row.request_id)
+        if entry.before is not None:
+            self._remember(entry.before, is_write=True)
+
+    def _is_newest(self, entry: Entry) -> bool:
+        rows = self._open if entry.is_write else self._reads
+        return rows.get(entry.row.request_id) is entry.row

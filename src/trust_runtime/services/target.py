@@ -1,0 +1,282 @@
+"""The same request at its target: verify, judge, decide again, execute, answer (8.3).
+
+Actions come on `cmd/action`, operations on the configuration on `cfg/agent`: both by one path.
+"""
+
+from collections import OrderedDict
+from typing import Any, Final
+
+from msgspec import Struct, structs
+
+from trust_runtime.contracts.actions import (
+    READS,
+    VERB_READ,
+    VERB_READS,
+    ActionRequest,
+    ActionType,
+    ConfigOp,
+    VerbRead,
+)
+from trust_runtime.contracts.audit import Outcome, Verdict
+from trust_runtime.contracts.codec import convert, decode_json, to_plain
+from trust_runtime.contracts.denial import Denial, DenialCode, deny
+from trust_runtime.contracts.envelope import ActionBody, ActionClaims, MeshMessage, SignerFacts
+from trust_runtime.contracts.errors import (
+    BodyTooLarge,
+    ContractViolation,
+    StoreFailed,
+    TokenInvalid,
+)
+from trust_runtime.contracts.ids import RuntimeId
+from trust_runtime.contracts.keyspace import action_key, config_key
+from trust_runtime.contracts.ledger import LEDGER_READ, LedgerQuestion
+from trust_runtime.contracts.policy import Caller
+from trust_runtime.contracts.presence import TrustReason
+from trust_runtime.contracts.results import ControlReply, ResultStatus, TargetReply
+from trust_runtime.contracts.strict_json import parse_object
+from trust_runtime.contracts.units import API_VERSION, NS_PER_S, MonotonicNs
+from trust_runtime.core.envelope import ReceiptFacts, judge_receipt
+from trust_runtime.core.policy.contract import is_actor, is_request_id
+from trust_runtime.core.policy.inbound import counted, decide_inbound
+from trust_runtime.core.policy.operations import Decided, decided_as
+from trust_runtime.ports.clock import Clock
+from trust_runtime.ports.log import Log
+from trust_runtime.ports.store import LedgerStore
+from trust_runtime.services.audit import Audit
+from trust_runtime.services.config_orders import ConfigOrders
+from trust_runtime.services.execution import Execution
+from trust_runtime.services.fleet import Fleet
+from trust_runtime.services.ledger_reads import LedgerReads
+from trust_runtime.services.order import Order, refusal
+from trust_runtime.services.peers import Peers
+from trust_runtime.services.running import Running
+from trust_runtime.services.signing import Signing, body_digest
+
+WAITING_MAX: Final = 256
+_SENDINGS_MAX: Final = 65_536
+_AUDIT_ID_LENGTH_MAX: Final = 64
+_ACTION_OPS: Final = frozenset({*ActionType, VERB_READ, LEDGER_READ})
+_UNREMEMBERED: Final = READS | {LEDGER_READ}
+
+
+class _Door(Struct, frozen=True, kw_only=True):
+    """What is taken on one key, and who executes it."""
+
+    ops: frozenset[str]
+    executor: Execution | ConfigOrders
+
+
+class _Asked(Struct, frozen=True, kw_only=True):
+    """What a signed body asks for."""
+
+    op: str
+    payload: Any
+    decided: Decided
+
+
+class Target:
+    """Takes what other runtimes ask of this one; nothing unsigned has any effect."""
+
+    def __init__(  # noqa: PLR0913 - one port or service each
+        self,
+        *,
+        running: Running,
+        signing: Signing,
+        peers: Peers,
+        fleet: Fleet,
+        ledger: LedgerStore,
+        audit: Audit,
+        execution: Execution,
+        config: ConfigOrders,
+        clock: Clock,
+        log: Log,
+    ) -> None:
+        self._running = running
+        self._signing = signing
+        self._peers = peers
+        self._fleet = fleet
+        self._ledger = ledger
+        self._ledger_reads = LedgerReads(ledger)
+        self._audit = audit
+        self._execution = execution
+        own = running.settings.runtime_id
+        self._doors = {
+            action_key(own): _Door(ops=_ACTION_OPS, executor=execution),
+            config_key(own): _Door(ops=frozenset(ConfigOp), executor=config),
+        }
+        self._clock = clock
+        self._log = log
+        self._sendings: OrderedDict[str, None] = OrderedDict()
+        self._refused_at_ns = 0
+        self._refused = 0
+
+    async def answer(self, message: MeshMessage) -> MeshMessage | None:
+        """Answer one query; what nobody signed gets no answer, and is counted."""
+        try:
+            signer, claims = self._signing.read_action(message)
+        except TokenInvalid as error:
+            await self._count_refused(error.reason)
+            return None
+        with self._running.in_flight:
+            try:
+                reply = await self._handle(message, signer, claims)
+            except StoreFailed as error:
+                reply = TargetReply(
+                    status=ResultStatus.FAILED,
+                    denial_code=DenialCode.TRANSPORT_FAILURE,
+                    denial_reason=error.reason,
+                    remedy=error.remedy,
+                )
+            return self._signing.reply(claims, message.key, reply)
+
+    async def _handle(
+        self, message: MeshMessage, signer: SignerFacts, claims: ActionClaims
+    ) -> TargetReply:
+        origin = signer.runtime_id
+        parsed = self._parse(message, claims)
+        if isinstance(parsed, Denial):
+            # What it asks is not known, so there is no decision to record: counted, like noise.
+            await self._count_refused(parsed.reason)
+            return refusal(parsed)
+        denial = await self._judge(message, signer, claims)
+        if claims.op == LEDGER_READ:
+            return refusal(denial) if denial else await self._tell_ledger(origin, parsed.payload)
+        order = self._order(origin, claims, parsed)
+        if denial is None:
+            denial = decide_inbound(
+                self._request(claims, parsed.decided),
+                order.caller,
+                self._fleet.decision_facts(),
+                origin=origin,
+                form_only=order.op is not None,
+            )
+        if denial is not None:
+            return await self._execution.refuse(order, denial)
+        return await self._doors[message.key].executor.execute(order)
+
+    def _parse(self, message: MeshMessage, claims: ActionClaims) -> _Asked | Denial:
+        """Return what a signed body asks for, or why that is nothing this key takes."""
+        try:
+            body = decode_json(message.body, ActionBody)
+            # The door takes objects, a payload may be anything: it comes in as a member of one.
+            payload = parse_object(b'{"payload":' + body.payload_json.encode() + b"}")["payload"]
+        except (ContractViolation, BodyTooLarge, UnicodeEncodeError) as error:
+            return deny(DenialCode.CONTRACT_VIOLATION, f"the body is not readable: {error}")
+        door, decided = self._doors.get(message.key), decided_as(claims.op, payload)
+        fits = (
+            body.action_type == claims.op
+            and door is not None
+            and claims.op in door.ops
+            and is_request_id(claims.request_id)
+            and is_actor(claims.sub)
+            and claims.audit_id.startswith("audit-")
+            and len(claims.audit_id) <= _AUDIT_ID_LENGTH_MAX
+            and (claims.op != VERB_READ or _verb_of(payload) is not None)
+        )
+        if not fits or decided is None:
+            return deny(DenialCode.CONTRACT_VIOLATION, "claims and body do not fit the contract")
+        return _Asked(op=claims.op, payload=payload, decided=decided)
+
+    async def _judge(
+        self, message: MeshMessage, signer: SignerFacts, claims: ActionClaims
+    ) -> Denial | None:
+        reason = self._peers.admit(signer)
+        if reason is not None and not self._may_read(claims, reason):
+            return deny(
+                DenialCode.PERMISSION_DENIED,
+                f"{signer.runtime_id} is untrusted here: {reason}",
+                "check the identity, then trust-runtime pki import-bundle --pin",
+            )
+        peer = self._peers.get(signer.runtime_id)
+        low_water_s = 0 if claims.op in _UNREMEMBERED else await self._ledger.low_water_s()
+        facts = ReceiptFacts(
+            own=self._running.settings.runtime_id,
+            body_digest=body_digest(message.body),
+            now_ns=self._clock.wall_ns(),
+            offset_ns=None if peer is None else peer.offset_ns,
+            low_water_s=low_water_s,
+            # The ledger answers a write that comes twice; a read would be executed again.
+            jti_seen=claims.op in _UNREMEMBERED and claims.jti in self._sendings,
+        )
+        self._sendings[claims.jti] = None
+        while len(self._sendings) > _SENDINGS_MAX:
+            self._sendings.popitem(last=False)
+        return judge_receipt(claims, signer, facts)
+
+    @staticmethod
+    def _may_read(claims: ActionClaims, reason: TrustReason) -> bool:
+        return claims.op in READS and reason is not TrustReason.DUPLICATE_INSTANCE
+
+    def _order(self, origin: RuntimeId, claims: ActionClaims, asked: _Asked) -> Order:
+        own = self._running.settings.runtime_id
+        peer = self._peers.get(origin)
+        offset_ns = 0 if peer is None else (peer.offset_ns or 0)
+        left_ns = claims.deadline_ns + offset_ns - self._clock.wall_ns()
+        return Order(
+            origin=origin,
+            caller=counted(Caller(identity=claims.iss, role=claims.role), origin=origin, own=own),
+            actor=claims.sub,
+            action_type=asked.decided.action_type,
+            op=ConfigOp(asked.op) if asked.op in set(ConfigOp) else None,
+            payload=asked.payload,
+            request_id=claims.request_id,
+            audit_id=claims.audit_id,
+            iat_s=claims.iat,
+            deadline_ns=MonotonicNs(self._clock.monotonic_ns() + left_ns),
+            verb=_verb_of(asked.payload) if asked.op == VERB_READ else None,
+        )
+
+    def _request(self, claims: ActionClaims, decided: Decided) -> ActionRequest:
+        own = self._running.settings.runtime_id
+        members: dict[str, Any] = {
+            "api_version": API_VERSION,
+            "request_id": claims.request_id,
+            "connected_via": own,
+            "target_runtimes": [own],
+            "actor": claims.sub,
+            "action_type": decided.action_type,
+            "payload": decided.payload,
+        }
+        verb = _verb_of(decided.payload) if claims.op == VERB_READ else None
+        return ActionRequest(**members) if verb is None else VerbRead(verb=verb, **members)
+
+    async def _tell_ledger(self, origin: RuntimeId, payload: Any) -> TargetReply:
+        """Tell an origin what became of a write of its own; decides nothing, records nothing."""
+        try:
+            question = convert(payload, LedgerQuestion, known_only=False)
+        except ContractViolation as error:
+            return refusal(deny(DenialCode.CONTRACT_VIOLATION, str(error)))
+        entry = await self._ledger_reads.read(origin, question.request_id)
+        answered = ControlReply(id=1, ok=True, result=to_plain(entry))
+        return TargetReply(status=ResultStatus.EXECUTED, response=answered)
+
+    async def _count_refused(self, reason: str) -> None:
+        """Count what is refused before any decision; recorded at most once a second (D60)."""
+        self._refused += 1
+        now_ns = self._clock.monotonic_ns()
+        if self._refused_at_ns and now_ns - self._refused_at_ns < NS_PER_S:
+            return
+        self._refused_at_ns = now_ns
+        count, self._refused = self._refused, 0
+        self._log.warn("auth_failed", f"{count} unusable actions refused: {reason}")
+        draft = self._audit.local(
+            "auth.failed", outcome=Outcome.DENIED, detail={"count": count, "reason": reason}
+        )
+        denied = structs.replace(
+            draft,
+            actor="unknown",
+            identity="unknown",
+            decision=Verdict.DENIED,
+            denial_code=DenialCode.PERMISSION_DENIED,
+            count=count,
+        )
+        try:
+            await self._audit.append([denied])
+        except StoreFailed:
+            return
+
+
+def _verb_of(payload: Any) -> str | None:
+    """Return the verb a proxied read names, or None when it names none that only reads."""
+    verb = payload.get("command") if isinstance(payload, dict) else None
+    return verb if isinstance(verb, str) and verb in VERB_READS else None

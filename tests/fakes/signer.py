@@ -1,0 +1,106 @@
+"""Signatures that are cheap and repeat themselves. Implements `ports.signer.Signer`.
+
+They prove nothing to an enemy who reads this file: the "public key" is the key. A token takes a
+quarter of the time of ECDSA, and equal seeds give equal bytes: what simulations need.
+"""
+
+import base64
+import binascii
+import hashlib
+import hmac
+from typing import Any, Final
+
+from fakes.clock import WALL_START_NS
+from trust_runtime.contracts.codec import canonical_json, convert, decode_json, sha256_hex
+from trust_runtime.contracts.envelope import SignerFacts, TokenType
+from trust_runtime.contracts.errors import ContractViolation, TokenInvalid
+from trust_runtime.contracts.ids import RuntimeId, spiffe_id
+from trust_runtime.contracts.units import NS_PER_S
+
+TOKEN_BYTES_MAX: Final = 16_384
+YEAR_S: Final = 366 * 24 * 3_600
+_PARTS: Final = 3
+
+
+class FakeSigner:
+    """Signs as one runtime; `key_seed` tells keys apart, as after a new identity."""
+
+    def __init__(
+        self,
+        runtime_id: RuntimeId,
+        key_seed: str = "",
+        *,
+        not_before_s: int = WALL_START_NS // NS_PER_S - YEAR_S,
+        not_after_s: int = WALL_START_NS // NS_PER_S + 10 * YEAR_S,
+    ) -> None:
+        pin = sha256_hex(f"key {runtime_id} {key_seed}".encode())
+        self._facts = SignerFacts(
+            runtime_id=runtime_id, pin=pin, not_before_s=not_before_s, not_after_s=not_after_s
+        )
+
+    @property
+    def own_pin(self) -> str:
+        """See `Signer.own_pin`."""
+        return self._facts.pin
+
+    @property
+    def own_fingerprint(self) -> str:
+        """See `Signer.own_fingerprint`."""
+        return sha256_hex(b"certificate" + self._facts.pin.encode())
+
+    @property
+    def own_not_after_s(self) -> int:
+        """See `Signer.own_not_after_s`."""
+        return self._facts.not_after_s
+
+    def sign(self, kind: TokenType, claims: Any) -> bytes:
+        """See `Signer.sign`."""
+        header = _encode(canonical_json({"typ": kind, "signer": self._facts}))
+        signed = header + b"." + _encode(canonical_json(claims))
+        return signed + b"." + _encode(_mac(self._facts.pin, signed))
+
+    def verify(self, kind: TokenType, token: bytes) -> tuple[SignerFacts, dict[str, Any]]:
+        """See `Signer.verify`."""
+        parts = token.split(b".")
+        if len(token) > TOKEN_BYTES_MAX or len(parts) != _PARTS:
+            raise TokenInvalid("it has not three parts", undecodable=True)
+        header, claims = _members(parts[0]), _members(parts[1])
+        if header.get("typ") != kind:
+            raise TokenInvalid(f"`typ` is not {kind}")
+        try:
+            facts = convert(header.get("signer"), SignerFacts)
+        except ContractViolation as error:
+            raise TokenInvalid("the signer's certificate is unfit") from error
+        signed = token[: -len(parts[2]) - 1]
+        if not hmac.compare_digest(_decode(parts[2]), _mac(facts.pin, signed)):
+            raise TokenInvalid("the signature is wrong")
+        if claims.get("iss") != spiffe_id(facts.runtime_id):
+            raise TokenInvalid("`iss` is not the SPIFFE id of the certificate")
+        return facts, claims
+
+
+def _mac(pin: str, signed: bytes) -> bytes:
+    return hmac.digest(pin.encode(), signed, hashlib.sha256)
+
+
+def _members(part: bytes) -> dict[str, Any]:
+    content = _decode(part)
+    try:
+        members: dict[str, Any] = decode_json(content, dict)
+    except (ContractViolation, RecursionError) as error:
+        raise TokenInvalid("a part is no JSON object", undecodable=True) from error
+    return members
+
+
+def _encode(content: bytes) -> bytes:
+    return base64.urlsafe_b64encode(content).rstrip(b"=")
+
+
+def _decode(part: bytes) -> bytes:
+    try:
+        content = base64.b64decode(part + b"=" * (-len(part) % 4), altchars=b"-_", validate=True)
+    except binascii.Error as error:
+        raise TokenInvalid("a part is not base64url", undecodable=True) from error
+    if _encode(content) != part:
+        raise TokenInvalid("a part is not canonical base64url", undecodable=True)
+    return content

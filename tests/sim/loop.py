@@ -1,0 +1,300 @@
+"""An asyncio event loop on virtual time: nothing waits, so an hour takes as long as its work.
+
+When nothing is ready, time jumps to the next timer. There is no selector, no thread and no
+operating system, so one seed gives one run. Every callback belongs to the `Host` that its context
+names: callbacks of a paused host wait, and those of a dead one never run, as after SIGKILL.
+"""
+
+import asyncio
+import heapq
+from collections import deque
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable
+from contextlib import suppress
+from contextvars import Context, ContextVar, copy_context
+from functools import partial
+from typing import Any, Final, TypeVar, TypeVarTuple
+
+from fakes.clock import TrueTime
+from trust_runtime.contracts.units import NS_PER_S
+
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
+
+_CANCELS_MAX: Final = 10
+STEPS_MAX: Final = 1_000_000
+"""Callbacks in one instant; more means that something spins."""
+
+
+class Host:
+    """A process of the simulation; whatever runs in its context is its own."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.is_paused = False
+        self.is_dead = False
+        self.parked: list[_Handle] = []
+
+    @property
+    def stands_still(self) -> bool:
+        """Whether its callbacks have to wait."""
+        return self.is_paused or self.is_dead
+
+    def context(self) -> Context:
+        """Return a context whose callbacks belong to this host."""
+        context = Context()
+        context.run(HOST.set, self)
+        return context
+
+
+HOST: Final[ContextVar[Host | None]] = ContextVar("HOST", default=None)
+
+
+class Stuck(Exception):
+    """What the run waits for can never happen: nothing is ready and no timer is set."""
+
+
+class _Handle(asyncio.TimerHandle):
+    """A callback and whose it is."""
+
+    def __init__(
+        self,
+        when: float,
+        call: tuple[Callable[..., object], tuple[Any, ...]],
+        loop: "SimLoop",
+        context: Context | None,
+    ) -> None:
+        kept = copy_context() if context is None else context
+        super().__init__(when, call[0], call[1], loop, kept)
+        self.host = kept.get(HOST)
+
+
+class SimLoop(asyncio.AbstractEventLoop):
+    """Runs callbacks in the order of their times, and of their making within one instant."""
+
+    def __init__(self, time: TrueTime | None = None) -> None:
+        self.true_time = TrueTime() if time is None else time
+        self.steps = 0
+        """How many callbacks ran."""
+        self.failures: list[dict[str, Any]] = []
+        """What nobody caught."""
+        self.tasks: list[asyncio.Task[Any]] = []
+        self._ready: deque[_Handle] = deque()
+        self._timers: list[tuple[float, int, _Handle]] = []
+        self._hosts: dict[Host, None] = {}
+        """Those that ever stood still."""
+        self._made = 0
+        self._steps_before = 0
+        """`steps` when this instant began."""
+        self._running = False
+        self._stopping = False
+        self._is_closing = False
+        self._closed = False
+
+    # Time and callbacks.
+
+    def time(self) -> float:
+        """Return the true time in seconds."""
+        return self.true_time.now_ns / NS_PER_S
+
+    def call_soon(
+        self,
+        callback: Callable[[*Ts], object],
+        *args: *Ts,
+        context: Context | None = None,
+    ) -> asyncio.Handle:
+        """Run a callback in this instant, after all that are ready."""
+        handle = _Handle(self.time(), (callback, args), self, context)
+        self._ready.append(handle)
+        return handle
+
+    def call_soon_threadsafe(
+        self,
+        callback: Callable[[*Ts], object],
+        *args: *Ts,
+        context: Context | None = None,
+    ) -> asyncio.Handle:
+        """See `call_soon`; there are no other threads."""
+        return self.call_soon(callback, *args, context=context)
+
+    def call_later(
+        self,
+        delay: float,
+        callback: Callable[[*Ts], object],
+        *args: *Ts,
+        context: Context | None = None,
+    ) -> asyncio.TimerHandle:
+        """Run a callback `delay` seconds from now."""
+        return self.call_at(self.time() + delay, callback, *args, context=context)
+
+    def call_at(
+        self,
+        when: float,
+        callback: Callable[[*Ts], object],
+        *args: *Ts,
+        context: Context | None = None,
+    ) -> asyncio.TimerHandle:
+        """Run a callback at a true time in seconds."""
+        handle = _Handle(when, (callback, args), self, context)
+        self._made += 1
+        heapq.heappush(self._timers, (when, self._made, handle))
+        return handle
+
+    def resume(self, host: Host) -> None:
+        """Let a paused host go on with what had to wait."""
+        host.is_paused = False
+        self._ready.extend(host.parked)
+        host.parked.clear()
+
+    # Running.
+
+    def run_until_complete(self, future: Generator[Any, None, T] | Awaitable[T]) -> T:
+        """Run until `future` is done and return what it gives.
+
+        Raises:
+            Stuck: it can never be done.
+        """
+        assert not isinstance(future, Generator)
+        task: asyncio.Future[T] = asyncio.ensure_future(future, loop=self)
+        self._run(task.done)
+        return task.result()
+
+    def run_forever(self) -> None:
+        """Run until `stop`."""
+        self._stopping = False
+        self._run(lambda: self._stopping)
+
+    def _run(self, ended: Callable[[], bool]) -> None:
+        self._running = True
+        asyncio.events._set_running_loop(self)
+        try:
+            while not ended():
+                self._step()
+        finally:
+            asyncio.events._set_running_loop(None)
+            self._running = False
+
+    def _step(self) -> None:
+        """Run everything that is ready now, or jump to the next timer."""
+        if not self._ready:
+            self._jump()
+        for _ in range(len(self._ready)):
+            handle = self._ready.popleft()
+            host = handle.host
+            if handle.cancelled():
+                continue
+            if host is not None and host.stands_still and not self._is_closing:
+                self._hosts.setdefault(host)
+                host.parked.append(handle)
+                continue
+            self.steps += 1
+            handle._run()
+        if self.steps - self._steps_before > STEPS_MAX:
+            raise Stuck(f"something spins at {self.time()} s")
+
+    def _jump(self) -> None:
+        """Make the next timers ready and let it be their time."""
+        if not self._timers:
+            raise Stuck("nothing is ready and no timer is set")
+        self._steps_before = self.steps
+        due = self._timers[0][0]
+        self.true_time.now_ns = max(self.true_time.now_ns, round(due * NS_PER_S))
+        while self._timers and self._timers[0][0] <= due:
+            self._ready.append(heapq.heappop(self._timers)[2])
+
+    def stop(self) -> None:
+        """End `run_forever` after this round."""
+        self._stopping = True
+
+    def is_running(self) -> bool:
+        """Tell whether it runs."""
+        return self._running
+
+    def is_closed(self) -> bool:
+        """Tell whether it was closed."""
+        return self._closed
+
+    def close(self) -> None:
+        """End every task, those of dead and paused hosts too, and forget the rest."""
+        self._is_closing = True
+        for host in self._hosts:
+            self._ready.extend(host.parked)
+            host.parked.clear()
+        for _ in range(_CANCELS_MAX):
+            waiting = [task for task in self.tasks if not task.done()]
+            if not waiting:
+                break
+            for task in waiting:
+                task.cancel()
+            with suppress(Stuck):  # Somebody waits for what never comes: cancelled once more.
+                self._run(partial(_are_done, waiting))
+        self._ready.clear()
+        self._timers.clear()
+        self._closed = True
+
+    async def shutdown_asyncgens(self) -> None:
+        """Do nothing: nobody here leaves an asynchronous generator behind."""
+
+    async def shutdown_default_executor(self, timeout: float | None = None) -> None:  # noqa: ASYNC109 - the signature of asyncio
+        """Do nothing: there are no threads."""
+
+    # Futures and tasks.
+
+    def create_future(self) -> asyncio.Future[Any]:
+        """Return a new future."""
+        return asyncio.Future(loop=self)
+
+    def create_task(
+        self,
+        coro: Generator[Any, None, T] | Coroutine[Any, Any, T],
+        *,
+        name: str | None = None,
+        context: Context | None = None,
+    ) -> asyncio.Task[T]:
+        """Return a new task that runs `coro`."""
+        task: asyncio.Task[T] = asyncio.Task(coro, loop=self, name=name, context=context)
+        self.tasks.append(task)
+        if len(self.tasks) > 2 * 4_096:
+            self.tasks = [one for one in self.tasks if not one.done()]
+        return task
+
+    def get_debug(self) -> bool:
+        """Return False: there is no debug mode."""
+        return False
+
+    # Errors.
+
+    def call_exception_handler(self, context: dict[str, Any]) -> None:
+        """Keep what nobody caught; a simulation looks at it."""
+        self.failures.append(context)
+
+    def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:
+        """Do nothing: a cancelled timer is passed over when it is due."""
+
+
+def _are_done(tasks: Iterable[asyncio.Task[Any]]) -> bool:
+    return all(task.done() for task in tasks)
+
+
+async def wait_s(length_s: float) -> None:
+    """Let virtual time pass."""
+    await asyncio.sleep(length_s)
+
+
+def make_loop(time: TrueTime | None = None) -> SimLoop:
+    """Return a new loop."""
+    return SimLoop(time)  # type: ignore[abstract]  # Sockets and processes are what it must not have.
+
+
+def run(work: Coroutine[Any, Any, T]) -> T:
+    """Run `work` on a new loop, close that, and return what `work` gives.
+
+    Raises:
+        AssertionError: something failed that nobody caught.
+    """
+    loop = make_loop()
+    try:
+        result = loop.run_until_complete(work)
+    finally:
+        loop.close()
+    assert loop.failures == []
+    return result

@@ -1,0 +1,31 @@
+"""`adapters.http.operating`: the real services fit what endpoints ask for."""
+
+import pytest
+
+from trust_runtime.adapters.http.operating import Io, Links, Operating, Proxies, Rows
+from trust_runtime.services import action_rows, fleet_io, links, proxies
+
+
+def operating_of(
+    *,
+    rows: action_rows.ActionRows,
+    preferred: links.Links,
+    io: fleet_io.FleetIo,
+    verbs: proxies.Proxies,
+) -> Operating:
+    return Operating(rows=rows, links=preferred, io=io, proxies=verbs)
+
+
+@pytest.mark.parametrize(
+    ("promise", "service"),
+    [
+        (Rows, action_rows.ActionRows),
+        (Links, links.Links),
+        (Io, fleet_io.FleetIo),
+        (Proxies, proxies.Proxies),
+    ],
+)
+def test_the_services_have_every_method_asked_for(promise: type, service: type) -> None:
+    asked = [name for name in vars(promise) if not name.startswith("_")]
+    assert asked
+    assert all(callable(getattr(service, name, None)) for name in asked)

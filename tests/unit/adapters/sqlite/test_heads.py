@@ -1,0 +1,7 @@
+"""`adapters.sqlite.heads` keeps what its port promises."""
+
+from port_contracts.past import HeadStoreContract
+
+
+class TestSqliteHeads(HeadStoreContract):
+    pass

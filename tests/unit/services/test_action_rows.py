@@ -1,0 +1,300 @@
+"""`services.action_rows`: the last dispatch of an id, writes durably, reads in memory (6.9)."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from msgspec import structs
+
+from action_row_samples import COMMAND, allowed, executed, lost, named, reported
+from fakes.action_rows import FakeActionRows
+from service_world import ADMIN as CALLER
+from service_world import Node, Scene, configure, request, shut_down, virtual
+from trust_runtime.contracts.action_rows import ActionRow, KeptRow, RowState
+from trust_runtime.contracts.denial import DenialCode
+from trust_runtime.contracts.envelope import MeshMessage
+from trust_runtime.contracts.errors import StoreFailed
+from trust_runtime.contracts.ledger import LedgerAnswer, LedgerState
+from trust_runtime.contracts.results import ResultStatus, TargetReply
+from trust_runtime.contracts.units import NS_PER_S
+from trust_runtime.ports.mesh import Silence
+from trust_runtime.services.action_rows import (
+    READS_KEPT,
+    UNSETTLED_MAX,
+    WRITES_KEPT_NS,
+    ActionRows,
+)
+from virtual_time import wait_ms
+
+P2 = "press-2"
+
+
+def rows_of(node: Node) -> ActionRows:
+    return node.services.rows
+
+
+def reborn(node: Node) -> ActionRows:
+    """Return what a process finds that starts after this one died."""
+    services = node.services
+    return ActionRows(
+        store=FakeActionRows(node.store),
+        audit=services.audit,
+        health=services.health,
+        clock=node.clock,
+    )
+
+
+async def row(node: Node, request_id: str = "r") -> ActionRow:
+    found = await rows_of(node).find(request_id)
+    assert found is not None
+    return found
+
+
+async def silent(_message: MeshMessage, timeout_ms: int) -> MeshMessage | Silence:
+    await wait_ms(timeout_ms)
+    return Silence.TIMEOUT
+
+
+def statuses(shown: ActionRow) -> list[Any]:
+    return [result.status for result in shown.report.results]
+
+
+@virtual
+async def test_a_write_is_kept_before_anything_is_sent_and_with_its_decision(scene: Scene) -> None:
+    one, two = await scene.pair()
+    at_sending: list[tuple[Any, int]] = []
+
+    async def look(message: MeshMessage, timeout_ms: int) -> MeshMessage | Silence:
+        at_sending.append((dict(one.store.disk.synced.action_rows), len(one.store.durable)))
+        return await one.line.pass_on(message, timeout_ms)
+
+    one.line.ask = look
+    report = await one.services.actions.dispatch(
+        shut_down("r", P2, "press-9", on_denied=None), CALLER
+    )
+    assert at_sending == []  # One target is unknown, and nothing is sent.
+    assert statuses(await row(one)) == [result.status for result in report.results]
+    report = await one.services.actions.dispatch(shut_down("r2", P2), CALLER)
+    [(kept, records)] = at_sending
+    assert kept["r2"].row.state is RowState.RUNNING
+    assert statuses(kept["r2"].row) == [None]
+    assert records == len(one.records(request_id="r")) + 1
+    shown = await row(one, "r2")
+    assert shown.state is RowState.DONE
+    assert shown.finished_at_ns is not None
+    assert shown.report.results[0].response == report.results[0].response
+    assert await reborn(one).find("r2") == shown
+    assert two.stopped
+
+
+@virtual
+async def test_while_it_runs_the_row_says_so(scene: Scene) -> None:
+    one, _ = await scene.pair()
+    one.line.ask = silent
+    asking = scene.tasks.create_task(
+        one.services.actions.dispatch(shut_down("r", "press-1", P2), CALLER)
+    )
+    await wait_ms(700)
+    shown = await row(one)
+    assert (shown.state, shown.finished_at_ns, shown.report.ok) == (RowState.RUNNING, None, None)
+    assert statuses(shown) == [None, None]
+    assert list(rows_of(one).unsettled()) == []  # Its dispatch is still asking.
+    await asking
+    shown = await row(one)
+    assert statuses(shown) == [ResultStatus.EXECUTED, ResultStatus.TIMEOUT]
+    assert list(rows_of(one).unsettled()) == [("r", P2)]
+
+
+@virtual
+async def test_writes_here_are_kept_too(scene: Scene) -> None:
+    one = await scene.node()
+    await one.services.actions.dispatch(configure("r", "press-1"), CALLER)
+    assert await reborn(one).find("r") == await row(one)
+    assert statuses(await row(one)) == [ResultStatus.EXECUTED]
+    assert list(rows_of(one).unsettled()) == []
+
+
+@pytest.mark.parametrize("changes", [{"dry_run": True}, {"actor": " "}, {"query_budget_ms": 0}])
+@virtual
+async def test_what_is_not_sent_has_a_row_that_is_done(
+    scene: Scene, changes: dict[str, Any]
+) -> None:
+    one, _ = await scene.pair()
+    report = await one.services.actions.dispatch(configure("r", P2, **changes), CALLER)
+    shown = await row(one)
+    assert shown.state is RowState.DONE
+    assert statuses(shown) == [result.status for result in report.results]
+    assert shown.report.results[0].audit_id == report.results[0].audit_id
+    assert list(rows_of(one).unsettled()) == []
+    assert await reborn(one).find("r") == shown
+
+
+@virtual
+async def test_an_id_that_is_none_has_no_row(scene: Scene) -> None:
+    one = await scene.node()
+    await one.services.actions.dispatch(configure(" ", "press-1"), CALLER)
+    assert await rows_of(one).find(" ") is None
+    assert one.records()
+
+
+@virtual
+async def test_reads_are_kept_in_memory_and_the_oldest_gives_way(scene: Scene) -> None:
+    one = await scene.node()
+    for number in range(READS_KEPT + 1):
+        await one.services.actions.dispatch(request(f"r{number}", "status_read", "press-1"), CALLER)
+    assert await rows_of(one).find("r0") is None
+    assert statuses(await row(one, "r1")) == [ResultStatus.EXECUTED]
+    assert await reborn(one).find("r1") is None
+    assert one.store.disk.synced.action_rows == {}
+
+
+@virtual
+async def test_the_last_dispatch_of_an_id_is_shown(scene: Scene) -> None:
+    one = await scene.node()
+    await one.services.actions.dispatch(configure("r", "press-1"), CALLER)
+    await one.services.actions.dispatch(request("r", "status_read", "press-1"), CALLER)
+    assert (await row(one)).action_type == "status_read"
+    await one.services.actions.dispatch(configure("r", "press-1"), CALLER)
+    shown = await row(one)
+    assert shown.action_type == "cfg_apply"
+    assert shown.report.results[0].replayed
+
+
+@virtual
+async def test_the_answer_of_an_older_dispatch_does_not_cover_a_newer_one(scene: Scene) -> None:
+    one, _ = await scene.pair()
+    one.line.ask = silent
+    first = scene.tasks.create_task(
+        one.services.actions.dispatch(shut_down("r", P2, query_budget_ms=900), CALLER)
+    )
+    await wait_ms(100)
+    newer = shut_down("r", P2, query_budget_ms=2_000)
+    second = scene.tasks.create_task(one.services.actions.dispatch(newer, CALLER))
+    await first
+    assert (await row(one)).state is RowState.RUNNING
+    await second
+    assert (await row(one)).state is RowState.DONE
+    assert list(rows_of(one).unsettled()) == [("r", P2)]
+
+
+@virtual
+async def test_a_restart_finds_what_was_running_and_goes_on_asking(scene: Scene) -> None:
+    one, _ = await scene.pair()
+    entry = await rows_of(one).begin(
+        structs.replace(COMMAND, request_id="r"), allowed(P2), settled=(), drafts=()
+    )
+    after = reborn(one)
+    await after.load()
+    found = await after.find("r")
+    assert found is not None
+    assert (found.state, statuses(found)) == (RowState.DONE, [ResultStatus.TIMEOUT])
+    assert list(after.unsettled()) == [("r", P2)]
+    assert entry.row.row.state is RowState.RUNNING
+
+
+@virtual
+async def test_the_truth_is_durable_and_ends_the_asking(scene: Scene) -> None:
+    one, _ = await scene.pair()
+    one.line.ask = silent
+    await one.services.actions.dispatch(shut_down("r", P2), CALLER)
+    kept: KeptRow = one.store.disk.synced.action_rows["r"]
+    reply = TargetReply(status=ResultStatus.EXECUTED, audit_id="audit-7")
+    told = LedgerAnswer(state=LedgerState.DONE, digest=kept.digest, reply=reply, low_water_s=0)
+    running = structs.replace(told, state=LedgerState.RUNNING, reply=None)
+    rows = rows_of(one)
+    assert not await rows.settle("r", P2, running, may_still_begin=True)
+    assert not await rows.settle("r9", P2, told, may_still_begin=True)
+    assert await rows.settle("r", P2, told, may_still_begin=True)
+    assert statuses(await row(one)) == [ResultStatus.EXECUTED]
+    assert list(rows.unsettled()) == []
+    after = reborn(one)
+    await after.load()
+    assert list(after.unsettled()) == []
+    assert await after.find("r") == await row(one)
+
+
+@virtual
+async def test_a_truth_that_cannot_be_kept_is_asked_for_again(scene: Scene) -> None:
+    one, _ = await scene.pair()
+    one.line.ask = silent
+    await one.services.actions.dispatch(shut_down("r", P2), CALLER)
+    one.store.is_full = True
+    unknown = LedgerAnswer(low_water_s=0)
+    with pytest.raises(StoreFailed):
+        await rows_of(one).settle("r", P2, unknown, may_still_begin=False)
+    one.store.is_full = False
+    assert list(rows_of(one).unsettled()) == [("r", P2)]
+    after = reborn(one)
+    await after.load()
+    assert list(after.unsettled()) == [("r", P2)]
+
+
+@virtual
+async def test_a_dispatch_that_cannot_be_kept_shows_what_was_before(scene: Scene) -> None:
+    one, two = await scene.pair()
+    one.line.ask = silent
+    await one.services.actions.dispatch(shut_down("r", P2), CALLER)
+    before = await row(one)
+    one.store.fail_write(1)
+    report = await one.services.actions.dispatch(shut_down("r", P2), CALLER)
+    assert report.results[0].denial_code is DenialCode.TRANSPORT_FAILURE
+    assert await row(one) == before
+    assert list(rows_of(one).unsettled()) == [("r", P2)]
+    assert two.stopped == []
+
+
+@virtual
+async def test_an_outcome_that_cannot_be_kept_is_asked_for_again(scene: Scene) -> None:
+    one, two = await scene.pair()
+    one.store.fail_write(2)
+    await one.services.actions.dispatch(shut_down("r", P2), CALLER)
+    assert two.stopped
+    assert list(rows_of(one).unsettled()) == [("r", P2)]
+
+
+@virtual
+async def test_old_rows_are_forgotten_and_not_asked_for(scene: Scene) -> None:
+    one, _ = await scene.pair()
+    one.line.ask = silent
+    await one.services.actions.dispatch(shut_down("r", P2), CALLER)
+    await wait_ms(WRITES_KEPT_NS / 10**6 - 2_000)
+    await rows_of(one).prune()
+    assert list(rows_of(one).unsettled()) == [("r", P2)]
+    await wait_ms(2_000)
+    await rows_of(one).prune()
+    assert list(rows_of(one).unsettled()) == []
+    assert await rows_of(one).find("r") is None
+
+
+@virtual
+async def test_the_number_of_open_rows_is_bounded(scene: Scene) -> None:
+    one = await scene.node()
+    state = one.store.disk.synced
+    for number in range(UNSETTLED_MAX + 1):
+        at_ns = number * NS_PER_S
+        state.action_rows[f"request-{number}"] = named(number, created_at_ns=at_ns, unsettled=(P2,))
+    rows = reborn(one)
+    await rows.load()
+    asked = list(rows.unsettled())
+    assert len(asked) == UNSETTLED_MAX
+    assert asked[0] == ("request-1", P2)
+
+
+@virtual
+async def test_hanging_up_loses_no_row(scene: Scene) -> None:
+    one, _ = await scene.pair()
+    one.line.ask = silent
+    asking = asyncio.ensure_future(one.services.actions.dispatch(shut_down("r", P2), CALLER))
+    await wait_ms(100)
+    asking.cancel()
+    await wait_ms(3_000)
+    assert (await row(one)).state is RowState.DONE
+
+
+@virtual
+async def test_a_known_answer_needs_no_ledger(scene: Scene) -> None:
+    one = await scene.node()
+    entry = await rows_of(one).begin(COMMAND, allowed("press-2", "press-3"), settled=(), drafts=())
+    answer = reported(executed("press-2"), lost("press-3"))
+    await rows_of(one).conclude(entry, answer, unknown={"press-3"}, drafts=())
+    assert list(rows_of(one).unsettled()) == [("request-1", "press-3")]
