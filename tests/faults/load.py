@@ -104,5 +104,6 @@ def _told(fleet: Sequence[Runtime], since_ns: int) -> Counter[str]:
         for event in answer["items"]:
             sight = event.get("data", {}).get("sight")
             if sight in FALSE:
-                told[event["event_id"]] = f"{one.id} of {event['about']}: {sight}"
+                about = f"{event.get('observer')} of {event['runtime_id']}"
+                told[event["event_id"]] = f"{about}: {sight}"
     return Counter(told.values())
