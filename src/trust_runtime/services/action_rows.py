@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Collection, Iterable, Sequence
+from contextlib import suppress
 from typing import Final
 
 from msgspec import Struct, structs
@@ -170,6 +171,11 @@ class ActionRows:
             for target in row.unsettled
         ]
 
+    def begun_at_ns(self, request_id: str) -> int | None:
+        """Return when the dispatch began that is asked for under this id; None: there is none."""
+        row = self._open.get(request_id)
+        return None if row is None else row.row.created_at_ns
+
     async def settle(
         self, request_id: str, target: str, told: LedgerAnswer, *, may_still_begin: bool
     ) -> bool:
@@ -218,7 +224,8 @@ class ActionRows:
         self._audit.tell(records)
         self._kept += 1
         if self._kept % _PRUNED_EVERY == 0:
-            await self.prune()
+            with suppress(StoreFailed):  # The row is kept whatever becomes of others.
+                await self.prune()
 
     def _remember(self, row: KeptRow, *, is_write: bool) -> None:
         self._reads.pop(row.request_id, None)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 from typing import Final
 
 from msgspec import Struct, structs
@@ -212,7 +213,7 @@ class Actions:
         results = [one.result for one in sent]
         phase = Phase.OUTCOME if run.is_write else Phase.SINGLE
         records = [
-            _concluded(run.drafts[result.runtime_id], result, phase)
+            _concluded(run.drafts[result.runtime_id], result, phase, now_ns=self._audit.now_ns())
             for result in results
             if result.runtime_id != self._own
         ]
@@ -221,6 +222,8 @@ class Actions:
         try:
             await self._rows.conclude(entry, report, unknown=unknown, drafts=records)
         except StoreFailed as error:
+            if run.is_write:
+                self._audit.owe(partial(self._audit.append, records))
             results = [r if r.runtime_id == self._own else _unrecorded(r, error) for r in results]
             # Of a read no record is here that an id could name.
             return self._report(run, settled, results, named=run.is_write)
@@ -333,9 +336,10 @@ def _settled_draft(run: _Run, result: TargetResult) -> AuditDraft:
     )
 
 
-def _concluded(draft: AuditDraft, result: TargetResult, phase: Phase) -> AuditDraft:
+def _concluded(draft: AuditDraft, result: TargetResult, phase: Phase, *, now_ns: int) -> AuditDraft:
     return structs.replace(
         draft,
+        timestamp_ns=now_ns,
         phase=phase,
         outcome=Outcome.REPLAYED if result.replayed else _OUTCOME[result.status],
         replay_of=result.audit_id if result.replayed else None,

@@ -1,8 +1,9 @@
 """Writes audit records, closes what a crash left open, and reads records back (contract 10)."""
 
 import asyncio
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections import Counter, deque
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from typing import Any, Final
 
 import msgspec
@@ -21,7 +22,7 @@ from trust_runtime.contracts.audit import (
 )
 from trust_runtime.contracts.codec import digest
 from trust_runtime.contracts.denial import DenialCode
-from trust_runtime.contracts.errors import StoreFailed
+from trust_runtime.contracts.errors import ContractViolation, StoreFailed
 from trust_runtime.contracts.ids import RuntimeId, spiffe_id
 from trust_runtime.contracts.policy import Role
 from trust_runtime.contracts.results import ResultStatus, TargetReply
@@ -35,6 +36,7 @@ from trust_runtime.services.store_health import StoreHealth
 INTERRUPTED: Final = "interrupted by a restart; effect unknown"
 _RETRY_S: Final = 1.0
 _TOLD_AFTER_S: Final = 0.002
+_OWED_MAX: Final = 1_024
 _ACTIONS: Final = frozenset({*ActionType, "preflight"})
 _OTHER_ACTION: Final = "other"
 
@@ -69,6 +71,7 @@ class Audit:
         self.decisions: Counter[tuple[str, str, str]] = Counter()
         self.commit_seconds = Histogram()
         self._untold: list[AuditRecord] = []
+        self._owed: deque[Callable[[], Awaitable[object]]] = deque()
         self.on_records: Callable[[Sequence[AuditRecord]], None] = lambda _records: None
 
     def new_id(self) -> str:
@@ -174,18 +177,41 @@ class Audit:
                 ledger_entries=closed,
             )
 
+    def owe(self, write: Callable[[], Awaitable[object]]) -> None:
+        """Have an outcome that the store refused written once it works again.
+
+        What is not written when the process ends becomes unknown at its next start.
+        """
+        if len(self._owed) < _OWED_MAX:
+            self._owed.append(write)
+
     async def watch(self) -> None:
-        """While the store is failed, try it once a second until it works; until cancelled."""
+        """While the store is failed, try it once a second until it works; until cancelled.
+
+        Outcomes that are owed are written then.
+        """
         while True:
             await asyncio.sleep(_RETRY_S)
-            if self._health.fault is None:
-                continue
-            try:
-                await self._store.append([self.local("store.recovered", outcome=Outcome.EXECUTED)])
-            except StoreFailed as error:
-                self._health.failed(error)
-            else:
+            if self._health.fault is not None:
+                recovered = self.local("store.recovered", outcome=Outcome.EXECUTED)
+                try:
+                    await self._store.append([recovered])
+                except StoreFailed as error:
+                    self._health.failed(error)
+                    continue
                 self._health.works()
+            await self._pay()
+
+    async def _pay(self) -> None:
+        """Write what is owed; what fails again is owed on, behind the others."""
+        for _ in range(len(self._owed)):
+            write = self._owed.popleft()
+            try:
+                with suppress(ContractViolation):  # Its outcome is known already.
+                    await write()
+            except StoreFailed:
+                self._owed.append(write)
+                return
 
     async def find(self, audit_id: str) -> tuple[HeldRecord, ...]:
         """Return the own records of one audit id, oldest first."""

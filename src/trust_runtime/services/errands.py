@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, Final
 
 from msgspec import Struct, structs
@@ -185,6 +186,7 @@ class Errands:
     ) -> TargetResult:
         record = structs.replace(
             draft,
+            timestamp_ns=self._audit.now_ns(),
             phase=Phase.OUTCOME if errand.is_write else Phase.SINGLE,
             outcome=Outcome.REPLAYED if result.replayed else _OUTCOME[result.status],
             replay_of=result.audit_id if result.replayed else None,
@@ -193,6 +195,8 @@ class Errands:
         try:
             await self._audit.append([record])
         except StoreFailed as error:
+            if errand.is_write:
+                self._audit.owe(partial(self._audit.append, [record]))
             return structs.replace(
                 core.failed(
                     errand.target,

@@ -7,6 +7,7 @@ altogether. A read makes one record.
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, Final, assert_never
 
 from msgspec import structs
@@ -163,9 +164,23 @@ class Execution:
             reply = refusal(_too_late(), audit_id=order.audit_id)
             reply = structs.replace(reply, status=ResultStatus.TIMEOUT)
             return await self._finish(order, reply, Outcome.TIMEOUT)
-        reply = await effect()
+        try:
+            reply = await effect()
+        except Exception as error:  # noqa: BLE001 - decided is decided: this is its outcome, and logged
+            reply = self._ended_unforeseen(order, error)
         done = reply.status is ResultStatus.EXECUTED
         return await self._finish(order, reply, Outcome.EXECUTED if done else Outcome.FAILED)
+
+    def _ended_unforeseen(self, order: Order, error: Exception) -> TargetReply:
+        what = order.recorded_as
+        self._log.error("effect_failed", f"{what}: {error!r}", request_id=order.request_id)
+        return TargetReply(
+            status=ResultStatus.FAILED,
+            denial_code=DenialCode.TRANSPORT_FAILURE,
+            denial_reason=f"{what} failed, and may have had a part of its effect",
+            remedy=f"see the log of {self._own}, then read its state",
+            audit_id=order.audit_id,
+        )
 
     async def _run_verb(self, order: Order, verb: str, params: dict[str, Any]) -> TargetReply:
         try:
@@ -300,9 +315,18 @@ class Execution:
         draft = structs.replace(
             self._draft(order, Phase.OUTCOME, outcome), denial_code=reply.denial_code
         )
-        # The effect has happened: its outcome is written whoever stops waiting for it.
-        self._audit.tell(await asyncio.shield(self._ledger.finish(key, reply, draft)))
+        keep = partial(self._keep, key, reply, draft)
+        try:
+            # The effect has happened: its outcome is written whoever stops waiting for it.
+            await asyncio.shield(keep())
+        except StoreFailed:
+            # Or the request would be running for ever.
+            self._audit.owe(keep)
+            raise
         return reply
+
+    async def _keep(self, key: LedgerKey, reply: TargetReply, outcome: AuditDraft) -> None:
+        self._audit.tell(await self._ledger.finish(key, reply, outcome))
 
     def _entry(self, order: Order, state: LedgerState) -> LedgerEntry:
         return LedgerEntry(

@@ -44,6 +44,8 @@ class _Chase(Struct):
 
     since_ns: MonotonicNs
     due_ns: MonotonicNs
+    begun_at_ns: int | None
+    """Of which dispatch; what is heard says nothing of one that has begun since."""
     pause_s: int = FIRST_PAUSE_S
 
 
@@ -92,15 +94,20 @@ class Settling:
         wanted = self._rows.unsettled()
         known = self._chases
         self._chases = {
-            pair: known.get(pair)
-            or _Chase(since_ns=now_ns, due_ns=MonotonicNs(now_ns + FIRST_PAUSE_S * NS_PER_S))
-            for pair in wanted
+            pair: self._chase(pair[0], known.get(pair), now_ns=now_ns) for pair in wanted
         }
         return [
             pair
             for pair, chase in self._chases.items()
             if chase.due_ns <= now_ns and self._can_answer(pair[1])
         ]
+
+    def _chase(self, request_id: str, known: _Chase | None, *, now_ns: MonotonicNs) -> _Chase:
+        begun_at_ns = self._rows.begun_at_ns(request_id)
+        if known is not None and known.begun_at_ns == begun_at_ns:
+            return known
+        due_ns = MonotonicNs(now_ns + FIRST_PAUSE_S * NS_PER_S)
+        return _Chase(since_ns=now_ns, due_ns=due_ns, begun_at_ns=begun_at_ns)
 
     def _can_answer(self, target: str) -> bool:
         peer = self._peers.get(RuntimeId(target))
@@ -111,11 +118,13 @@ class Settling:
         asked_ns = self._clock.monotonic_ns()
         try:
             told = await self._told(request_id, RuntimeId(target))
+            is_same = self._rows.begun_at_ns(request_id) == chase.begun_at_ns
             if told is not None and await self._rows.settle(
                 request_id,
                 target,
                 told,
-                may_still_begin=asked_ns - chase.since_ns < NEVER_BEGINS_AFTER_S * NS_PER_S,
+                may_still_begin=not is_same
+                or asked_ns - chase.since_ns < NEVER_BEGINS_AFTER_S * NS_PER_S,
             ):
                 self._log.info(
                     "action_settled",

@@ -11,6 +11,7 @@ from fakes.action_rows import FakeActionRows
 from service_world import ADMIN as CALLER
 from service_world import Node, Scene, configure, request, shut_down, virtual
 from trust_runtime.contracts.action_rows import ActionRow, KeptRow, RowState
+from trust_runtime.contracts.audit import Outcome, Phase
 from trust_runtime.contracts.denial import DenialCode
 from trust_runtime.contracts.envelope import MeshMessage
 from trust_runtime.contracts.errors import StoreFailed
@@ -27,6 +28,7 @@ from trust_runtime.services.action_rows import (
 from virtual_time import wait_ms
 
 P2 = "press-2"
+_BEFORE_PRUNING = 99
 
 
 def rows_of(node: Node) -> ActionRows:
@@ -250,6 +252,19 @@ async def test_an_outcome_that_cannot_be_kept_is_asked_for_again(scene: Scene) -
     await one.services.actions.dispatch(shut_down("r", P2), CALLER)
     assert two.stopped
     assert list(rows_of(one).unsettled()) == [("r", P2)]
+
+
+@virtual
+async def test_a_row_is_kept_although_others_cannot_be_forgotten(scene: Scene) -> None:
+    one, two = await scene.pair()
+    for number in range(_BEFORE_PRUNING):
+        await one.services.actions.dispatch(shut_down(f"r{number}", P2, dry_run=True), CALLER)
+    one.store.fail_write(2)  # The row is the first, the pruning behind it the second.
+    report = await one.services.actions.dispatch(shut_down("r", P2), CALLER)
+    assert report.ok
+    assert len(two.stopped) == 1
+    phases = one.records("phase", "outcome", request_id="r")
+    assert phases == [(Phase.DECISION, None), (Phase.OUTCOME, Outcome.EXECUTED)]
 
 
 @virtual

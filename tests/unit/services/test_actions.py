@@ -22,7 +22,7 @@ from trust_runtime.contracts.policy import Caller, Role
 from trust_runtime.contracts.results import DispatchReport, ResultStatus, TargetResult
 from trust_runtime.contracts.units import NS_PER_MS
 from trust_runtime.ports.mesh import Silence
-from virtual_time import wait_ms
+from virtual_time import run_for_ms, wait_ms
 
 VIEWER = Caller(identity="uid:1001", role=Role.VIEWER)
 KINDS = ("phase", "outcome", "target")
@@ -178,6 +178,30 @@ async def test_an_outcome_that_cannot_be_recorded_is_not_acknowledged(scene: Sce
     assert the(report).denial_code is DenialCode.TRANSPORT_FAILURE
     assert "answered executed" in (the(report).denial_reason or "")
     assert one.records(*KINDS) == [(Phase.DECISION, None, "press-2")]
+
+
+@virtual
+async def test_an_outcome_has_the_time_at_which_it_was_known(scene: Scene) -> None:
+    one, _ = await scene.pair()
+
+    async def slow(message: MeshMessage, timeout_ms: int) -> MeshMessage | Silence:
+        await wait_ms(500)
+        return await one.line.pass_on(message, timeout_ms)
+
+    one.line.ask = slow
+    await dispatch(one, shut_down("r", "press-2"))
+    [(decided_ns,), (known_ns,)] = one.records("timestamp_ns", request_id="r")
+    assert known_ns - decided_ns >= 500 * NS_PER_MS
+
+
+@virtual
+async def test_an_outcome_that_could_not_be_recorded_is_once_the_store_works(scene: Scene) -> None:
+    one, _ = await scene.pair()
+    one.store.fail_write(2)
+    await dispatch(one, shut_down("r", "press-2"))
+    await run_for_ms(1_500, one.services.audit.watch())
+    kept = one.records("phase", "outcome", request_id="r")
+    assert kept == [(Phase.DECISION, None), (Phase.OUTCOME, Outcome.EXECUTED)]
 
 
 @pytest.mark.parametrize(

@@ -226,6 +226,39 @@ def test_a_failed_store_is_tried_once_a_second_until_it_works(kept: Kept) -> Non
     kept.run(work)
 
 
+def test_what_is_owed_is_written_once_and_an_outcome_known_meanwhile_is_let_go(kept: Kept) -> None:
+    async def work() -> None:
+        await kept.audit.append([DECISION, OUTCOME])
+        kept.audit.owe(lambda: kept.audit.append([OUTCOME]))
+        kept.audit.owe(lambda: kept.audit.append([draft(2)]))
+        kept.store.is_full = True
+        await run_for_ms(1_500, kept.audit.watch())
+        assert len(kept.store.durable) == 2
+        assert kept.fault() is not None
+        kept.store.is_full = False
+        await run_for_ms(5_000, kept.audit.watch())
+        recovered, paid = kept.store.durable[2:]
+        assert recovered.action_type == "store.recovered"
+        assert paid.audit_id == draft(2).audit_id
+        assert kept.fault() is None
+
+    kept.run(work)
+
+
+def test_what_is_owed_and_fails_again_holds_up_nothing_else(kept: Kept) -> None:
+    async def fail() -> None:
+        raise StoreFailed("a row is damaged", "repair it")
+
+    async def work() -> None:
+        kept.audit.owe(fail)
+        kept.audit.owe(lambda: kept.audit.append([draft(2)]))
+        await run_for_ms(3_500, kept.audit.watch())
+        assert [one.audit_id for one in kept.store.durable] == [draft(2).audit_id]
+        assert kept.fault() is None
+
+    kept.run(work)
+
+
 def test_a_store_that_works_is_not_written_to_by_the_watch(kept: Kept) -> None:
     async def work() -> None:
         await run_for_ms(5_000, kept.audit.watch())

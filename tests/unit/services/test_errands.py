@@ -16,9 +16,10 @@ from trust_runtime.contracts.errors import StoreFailed
 from trust_runtime.contracts.ids import RuntimeId
 from trust_runtime.contracts.policy import Caller, Role
 from trust_runtime.contracts.results import ResultStatus
+from trust_runtime.contracts.units import NS_PER_MS
 from trust_runtime.ports.mesh import Silence
 from trust_runtime.services.errands import Errand, Errands
-from virtual_time import wait_ms
+from virtual_time import run_for_ms, wait_ms
 
 TARGET = RuntimeId("press-2")
 WRITE = Errand(
@@ -115,6 +116,30 @@ async def test_an_outcome_that_cannot_be_recorded_is_no_success(
     assert kept == ({ran.result.audit_id} if errand.is_write else set())
     assert (ran.result.audit_id is None) == (not errand.is_write)
     assert len(two.store.durable) == (2 if errand.is_write else 1)
+
+
+@virtual
+async def test_an_outcome_has_the_time_at_which_it_was_known(scene: Scene) -> None:
+    one, _ = await scene.pair()
+
+    async def slow(message: MeshMessage, timeout_ms: int) -> MeshMessage | Silence:
+        await wait_ms(500)
+        return await one.line.pass_on(message, timeout_ms)
+
+    one.line.ask = slow
+    await errands(one).run(WRITE, ADMIN)
+    [(decided_ns,), (known_ns,)] = one.records("timestamp_ns", request_id=WRITE.request_id)
+    assert known_ns - decided_ns >= 500 * NS_PER_MS
+
+
+@virtual
+async def test_an_outcome_that_could_not_be_recorded_is_once_the_store_works(scene: Scene) -> None:
+    one, _ = await scene.pair()
+    one.store.fail_write(2)
+    await errands(one).run(WRITE, ADMIN)
+    await run_for_ms(1_500, one.services.audit.watch())
+    kept = one.records("phase", "outcome", request_id=WRITE.request_id)
+    assert kept == [(Phase.DECISION, None), (Phase.OUTCOME, Outcome.EXECUTED)]
 
 
 @virtual

@@ -24,7 +24,7 @@ from trust_runtime.contracts.units import NS_PER_MS, MonotonicNs
 from trust_runtime.core.config.change import Change, Refusal
 from trust_runtime.services.execution import Execution
 from trust_runtime.services.order import Order
-from virtual_time import wait_ms
+from virtual_time import run_for_ms, wait_ms
 
 ORIGIN = RuntimeId("press-2")
 BUDGET_MS = 1_500
@@ -237,6 +237,22 @@ async def test_an_effect_whose_outcome_is_not_durable_is_never_acknowledged_nor_
     replay = await does.run(does.order(1, audit_id="audit-3"))
     assert (replay.status, replay.replayed) == (ResultStatus.FAILED, True)
     assert replay.audit_id == "audit-1"
+    assert len(does.effects) == 1
+
+
+@virtual
+async def test_an_outcome_the_store_refused_is_kept_once_it_works_again(scene: Scene) -> None:
+    does = await doer(scene)
+    does.node.store.fail_write(2)
+    reply = await does.run(does.order())
+    assert reply.status is ResultStatus.FAILED
+    await run_for_ms(1_500, does.node.services.audit.watch())
+    assert does.node.records(*PHASES, request_id="request-1") == RAN
+    entry = does.entry()
+    assert entry is not None
+    assert entry.state is LedgerState.DONE
+    again = await does.run(does.order(1, audit_id="audit-2"))
+    assert (again.status, again.replayed) == (ResultStatus.EXECUTED, True)
     assert len(does.effects) == 1
 
 

@@ -106,6 +106,25 @@ async def test_the_same_request_is_written_once(scene: Scene) -> None:
 
 
 @virtual
+async def test_a_write_that_ends_unforeseen_has_an_outcome_all_the_same(scene: Scene) -> None:
+    async def write_nothing(_text: str) -> None:
+        raise RuntimeError("can't start new thread")
+
+    one = await started(scene, write=write_nothing)
+    reply = await write(one)
+    assert (reply.status, reply.denial_code) == (
+        ResultStatus.FAILED,
+        DenialCode.TRANSPORT_FAILURE,
+    )
+    assert reply.remedy
+    assert one.records(*KINDS) == [
+        ("io.write", Phase.DECISION, None),
+        ("io.write", Phase.OUTCOME, Outcome.FAILED),
+    ]
+    assert (await write(one)).replayed
+
+
+@virtual
 async def test_another_etag_is_a_conflict_and_changes_nothing(scene: Scene) -> None:
     one = await started(scene)
     reply = await write(one, structs.replace(SIM, expected_etag="sha256:0"))

@@ -1,5 +1,6 @@
 """`services.settling`: the origin goes on asking until every outcome is known (contract 6.9)."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -100,6 +101,38 @@ async def test_what_never_arrived_stays_a_timeout_once_it_cannot_begin(scene: Sc
     assert "has not executed it" in (result.denial_reason or "")
     assert list(one.services.rows.unsettled()) == []
     assert two.stopped == []
+
+
+@virtual
+async def test_what_was_asked_before_a_repetition_says_nothing_of_it(scene: Scene) -> None:
+    one, two, line = await lossy(scene)
+    line.passes_action = line.passes_ledger = False
+    await dispatch(one, shut_down("r", P2))
+    late: list[bool] = []
+
+    async def slow(message: MeshMessage, timeout_ms: int) -> MeshMessage | Silence:
+        answer = await one.line.pass_on(message, timeout_ms)
+        if op_of(message) != LEDGER_READ:
+            await wait_ms(timeout_ms)
+            return Silence.TIMEOUT
+        late.append(True)
+        await wait_ms(1_000)
+        return answer
+
+    async def repeat() -> None:
+        await wait_ms(1_000 * (NEVER_BEGINS_AFTER_S + 5))
+        one.line.ask = slow
+        while not late:
+            await wait_ms(10)
+        await dispatch(one, structs.replace(shut_down("r", P2), query_budget_ms=100))
+        await wait_ms(1_500)
+        assert len(two.stopped) == 1
+        assert "has not executed it" not in ((await the(one)).denial_reason or "")
+        await wait_ms(10_000)
+        assert (await the(one)).status is ResultStatus.EXECUTED
+        await asyncio.Event().wait()
+
+    await run_for_ms(90_000, one.services.settling.run(), repeat())
 
 
 @virtual
