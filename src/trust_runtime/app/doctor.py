@@ -16,7 +16,8 @@ from trust_runtime.app.addresses import discovery_addresses, mesh_addresses, req
 from trust_runtime.app.projects import require_project
 from trust_runtime.app.settings import LoadedSettings, load_settings
 from trust_runtime.contracts.answers import ControlCall
-from trust_runtime.contracts.errors import StartRefused
+from trust_runtime.contracts.errors import ExitCode, StartRefused
+from trust_runtime.contracts.fleet import Health
 from trust_runtime.contracts.settings import Settings
 
 _DISK_BYTES_MIN: Final = 256 * 2**20
@@ -72,9 +73,9 @@ def _examine(folder: Path) -> Iterator[Diagnosis]:
     yield _tried("file modes", "private files are private", lambda: require_private(folder))
     yield _writable(folder)
     yield _disk(folder)
-    running = _is_running(settings)
-    yield _well("process", "runs" if running else "does not run")
-    if not running:
+    process = _process(settings)
+    yield process or _well("process", "does not run")
+    if process is None:
         yield from _ports(settings)
     yield _interfaces(settings)
 
@@ -106,14 +107,31 @@ def _disk(folder: Path) -> Diagnosis:
     return _well("disk", detail)
 
 
-def _is_running(settings: Settings) -> bool:
+def _process(settings: Settings) -> Diagnosis | None:
+    """Return how the running process is, or None when none runs."""
     try:
-        ask(Path(settings.control_socket), ControlCall(id=1, type="health"), _ASK_S)
+        reply = ask(Path(settings.control_socket), ControlCall(id=1, type="health"), _ASK_S)
     except NobodyAnswers:
-        return False
-    except StartRefused:
-        return True
-    return True
+        return None
+    except StartRefused as refused:
+        if refused.exit_code is not ExitCode.TIMEOUT:
+            return _wrong("process", refused.reason, refused.remedy)
+        return _wrong(
+            "process",
+            f"is there but does not answer: {refused.reason}",
+            "it is frozen or overloaded: look at its log, let it go on (kill -CONT) or restart it",
+        )
+    health = reply.result if isinstance(reply.result, dict) else {}
+    said = health.get("health")
+    if not reply.ok or said == Health.HEALTHY:
+        return _well("process", "runs")
+    reasons = "; ".join(str(reason) for reason in health.get("reasons", []))
+    return Diagnosis(
+        thing="process",
+        verdict=Verdict.WARNING,
+        detail=f"runs, but is {said}" + (f": {reasons}" if reasons else ""),
+        remedy="see its log, and trust-runtime fleet status",
+    )
 
 
 def _ports(settings: Settings) -> Iterator[Diagnosis]:

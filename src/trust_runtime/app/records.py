@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -93,6 +94,7 @@ class ProjectRecords:
 
     def verify(self) -> ChainReport:
         """Recompute the chain and check the file under it."""
+        self._require_awake()
         answer = self._ask("audit.verify", {}, timeout_s=_VERIFY_TIMEOUT_S)
         if answer is not None:
             return convert(answer, ChainReport)
@@ -105,6 +107,7 @@ class ProjectRecords:
         Raises:
             StartRefused: no process runs here.
         """
+        self._require_awake()
         return convert(self._ask_running("audit.fleet", timeout_s=_VERIFY_TIMEOUT_S), FleetAudit)
 
     def accept_log(self, runtime_id: RuntimeId) -> bool:
@@ -199,6 +202,11 @@ class ProjectRecords:
         if answer is None:
             raise _not_running(self._folder)
         return answer
+
+    def _require_awake(self) -> None:
+        """Tell that the process is frozen before a question that may take minutes."""
+        with suppress(NobodyAnswers):
+            ask(Path(self.settings.control_socket), ControlCall(id=1, type="health"), _TIMEOUT_S)
 
     def _offline(self, read: Callable[[SqliteStore], Awaitable[T]], *, write: bool = False) -> T:
         path = self._folder / ".trust" / STATE_FILE

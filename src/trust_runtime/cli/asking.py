@@ -1,8 +1,10 @@
 """How commands reach a runtime over HTTP: `--endpoint`, else the project's own address."""
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import click
 
@@ -47,6 +49,24 @@ def connect(ctx: click.Context, asked: dict[str, Any]) -> Client:
     token, timeout_s = asked.pop("token"), asked.pop("timeout_s")
     if endpoint is None:
         endpoint = endpoint_of(chosen_project(ctx, project) or Path())
-    elif not endpoint.startswith(("http://", "https://")):
+    return client_of(endpoint, token=token, timeout_s=timeout_s)
+
+
+def client_of(endpoint: str, *, token: str | None = None, timeout_s: float = _TIMEOUT_S) -> Client:
+    """Return a client of the address and the token that somebody typed.
+
+    Raises:
+        click.UsageError: it is no address, or no token that can be sent.
+    """
+    try:
+        parts = urlsplit(endpoint)
+        fits = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        fits = False
+    if not fits:
         raise click.UsageError(f"--endpoint {endpoint!r}: write http://HOST:PORT.")
+    if token is not None and not (token.isascii() and token.isprintable()):
+        raise click.UsageError("--token: only printable ASCII characters can be sent.")
+    if math.isnan(timeout_s):
+        raise click.UsageError("--timeout: write a number of seconds.")
     return Client(endpoint, token=token, timeout_s=timeout_s)

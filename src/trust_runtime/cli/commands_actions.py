@@ -113,6 +113,8 @@ def show(ctx: click.Context, /, *, request_id: str, as_json: bool, **asked: Any)
 
     Example: trust-runtime actions show req-quickstart-cfg-1
     """
+    if not request_id.strip():
+        raise click.UsageError("REQUEST_ID is blank.")
     with connect(ctx, asked) as client:
         row = client.action(request_id)
     if as_json:

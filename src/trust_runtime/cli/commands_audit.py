@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from trust_runtime.app.records import ProjectRecords
+from trust_runtime.cli.asking import client_of
 from trust_runtime.cli.options import (
     chosen_project,
     echo_json,
@@ -16,14 +17,14 @@ from trust_runtime.cli.options import (
     printable,
     project_option,
 )
-from trust_runtime.client import Client
 from trust_runtime.contracts.audit import AuditFilter, AuditRecord
 from trust_runtime.contracts.codec import encode_json, to_plain
 from trust_runtime.contracts.denial import DenialCode
 from trust_runtime.contracts.errors import ExitCode, Refused
 from trust_runtime.contracts.ids import parse_runtime_id
-from trust_runtime.contracts.witness import FleetAudit
+from trust_runtime.contracts.witness import FleetAudit, Standing
 
+_UNDOUBTED = (Standing.OK, Standing.NOT_VERIFIED)
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -70,7 +71,7 @@ def list_(
     if endpoint is None:
         records = _records(ctx, project).list(wanted)
     else:
-        with Client(endpoint) as client:
+        with client_of(endpoint) as client:
             asked = {"request_id": request_id, "actor": actor, "runtime": runtime}
             records = client.audit(**asked, limit=limit).items
     if as_json:
@@ -99,6 +100,8 @@ def show(
 
     Example: trust-runtime audit show AUDIT_ID --project ~/trust-cloud-demo/runtime-b
     """
+    if not audit_id.strip():
+        raise click.UsageError("AUDIT_ID is blank.")
     if endpoint is None:
         records = _records(ctx, project).find(audit_id)
     else:
@@ -201,7 +204,7 @@ def export(
 
 def _find(endpoint: str, audit_id: str) -> tuple[dict[str, Any], ...]:
     """Return the records a runtime has of one id; none is no error here."""
-    with Client(endpoint) as client:
+    with client_of(endpoint) as client:
         try:
             return tuple(to_plain(client.audit_records(audit_id).records))
         except Refused as refused:
@@ -219,7 +222,12 @@ def _verify_fleet(found: FleetAudit, *, as_json: bool) -> int:
         held = f"  held by {', '.join(one.witnesses)}" if one.witnesses else "  held by nobody"
         detail = "" if one.detail is None else f"  {one.detail}"
         click.echo(f"{one.standing.replace('_', ' '):<13} {one.runtime_id}{head}{held}{detail}")
-    if not found.ok:
+    if any(one.standing is Standing.NOT_VERIFIED for one in found.runtimes):
+        click.echo(
+            "remedy: see trust-runtime fleet status for who does not answer, then verify again",
+            err=True,
+        )
+    if any(one.standing not in _UNDOUBTED for one in found.runtimes):
         click.echo(
             "remedy: compare the logs named; when the cause is known and accepted,"
             " trust-runtime audit accept RUNTIME_ID",

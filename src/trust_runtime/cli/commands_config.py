@@ -4,6 +4,7 @@ import json
 from typing import Any, Final
 
 import click
+from msgspec import structs
 
 from trust_runtime.app.asking import new_request_id
 from trust_runtime.cli.asking import asking_options, connect
@@ -60,11 +61,11 @@ def get(
     """
     with connect(ctx, asked) as client:
         view = client.config(target)
-    if as_json:
-        echo_json(view)
-        return ExitCode.OK
     wanted = keys or tuple(sorted(view.effective))
     missing = [key for key in wanted if key not in view.effective]
+    if as_json:
+        echo_json(_only(view, keys) if keys else view)
+        return _tell_missing(missing)
     rows = [
         (key, _json(view.effective[key]), view.sources.get(key, "-"))
         for key in wanted
@@ -73,9 +74,7 @@ def get(
     for line in table(("key", "value", "from"), rows) if rows else []:
         click.echo(line)
     click.echo(_state_line(view))
-    for key in missing:
-        click.echo(f"error: {printable(key)} has no value here", err=True)
-    return ExitCode.ERROR if missing else ExitCode.OK
+    return _tell_missing(missing)
 
 
 @config.command("set")
@@ -245,6 +244,25 @@ def _refused(refused: Refused) -> int:
     for key, value in sorted(conflict.desired.items()):
         click.echo(f"  {printable(key)} = {printable(_json(value))}", err=True)
     return ExitCode.ERROR
+
+
+def _only(view: ConfigView, keys: tuple[str, ...]) -> ConfigView:
+    """Return the view with nothing but these keys."""
+    return structs.replace(
+        view,
+        desired={key: value for key, value in view.desired.items() if key in keys},
+        reported={key: value for key, value in view.reported.items() if key in keys},
+        effective={key: value for key, value in view.effective.items() if key in keys},
+        sources={key: value for key, value in view.sources.items() if key in keys},
+    )
+
+
+def _tell_missing(keys: list[str]) -> ExitCode:
+    for key in keys:
+        click.echo(f"error: {printable(key)} has no value here", err=True)
+    if keys:
+        click.echo("remedy: see trust-runtime config get for every key", err=True)
+    return ExitCode.ERROR if keys else ExitCode.OK
 
 
 def _state_line(view: ConfigView) -> str:

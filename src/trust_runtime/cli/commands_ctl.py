@@ -7,7 +7,7 @@ from typing import Any, Final
 import click
 
 from trust_runtime.app.records import ProjectControl
-from trust_runtime.cli.asking import TOKEN_VARIABLE
+from trust_runtime.cli.asking import TOKEN_VARIABLE, client_of
 from trust_runtime.cli.options import (
     chosen_project,
     echo_json,
@@ -74,7 +74,7 @@ def ctl(
     verb, params = parse_action(action, words)
     endpoint, target = over_http["endpoint"], over_http["target"]
     if endpoint is not None:
-        with Client(endpoint, token=over_http["token"], timeout_s=timeout_s) as client:
+        with client_of(endpoint, token=over_http["token"], timeout_s=timeout_s) as client:
             reply = _ask(client, verb, params, target=target)
     elif target is not None:
         raise click.UsageError("--target needs --endpoint: the control socket is one runtime's.")

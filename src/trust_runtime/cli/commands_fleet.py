@@ -1,5 +1,6 @@
 """`fleet status` and `fleet matrix`: is anything wrong, and who sees whom."""
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -44,8 +45,8 @@ def status(ctx: click.Context, /, *, as_json: bool, watch: bool, **asked: Any) -
     """
     with connect(ctx, asked) as client:
         well = _show_status(client, as_json=as_json)
-        if watch:
-            for message in client.events():
+        with suppress(KeyboardInterrupt):
+            for message in client.events() if watch else ():
                 if message.event == "state":
                     click.clear()
                     well = _show_status(client, as_json=as_json)

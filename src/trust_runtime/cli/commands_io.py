@@ -1,7 +1,7 @@
 """`io get|set`: drivers and safe state of a runtime."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 
@@ -9,9 +9,13 @@ from trust_runtime.cli.asking import asking_options, connect
 from trust_runtime.cli.options import echo_json, printable
 from trust_runtime.cli.tables import table
 from trust_runtime.contracts.codec import convert, encode_json
+from trust_runtime.contracts.errors import BodyTooLarge
 from trust_runtime.contracts.io import IoWrite
 from trust_runtime.contracts.strict_json import parse_object
 from trust_runtime.contracts.units import API_VERSION
+
+_FILE_BYTES_MAX: Final = 2**20
+_SHOWN_ONLY: Final = {"runtime_id", "source", "supported_drivers"}
 
 
 @click.group("io")
@@ -64,10 +68,7 @@ def set_(
 
     Example: trust-runtime io set io.json --target runtime-b
     """
-    try:
-        members = parse_object(file.read_bytes())
-    except OSError as error:
-        raise click.UsageError(f"cannot read {file}: {error.strerror}") from error
+    members = _written_in(file)
     with connect(ctx, asked) as client:
         where = target or client.state().context.connected_via
         head = {"api_version": API_VERSION, "actor": actor, "target_runtime": where}
@@ -76,3 +77,17 @@ def set_(
         echo_json(done)
     else:
         click.echo(f"{printable(done.message)} ({done.audit_id})")
+
+
+def _written_in(file: Path) -> dict[str, Any]:
+    """Return the members of FILE; those that only `io get --json` shows are left out."""
+    try:
+        with file.open("rb") as opened:
+            members = parse_object(opened.read(_FILE_BYTES_MAX + 1))
+    except OSError as error:
+        raise click.UsageError(f"cannot read {file}: {error.strerror}") from error
+    except BodyTooLarge as error:
+        raise click.UsageError(f"{file} is larger than 1 MiB.") from error
+    if not members.keys() >= _SHOWN_ONLY:
+        return members
+    return {name: members[name] for name in ("drivers", "safe_state") if name in members}

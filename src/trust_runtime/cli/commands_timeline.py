@@ -1,6 +1,7 @@
 """`timeline`: what happened, and what happens."""
 
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -59,7 +60,8 @@ def timeline(
             if page.next_since is not None:
                 click.echo(f"more: --since {page.next_since}", err=True)
         if follow:
-            _follow(client, category=category, runtime=runtime, as_json=as_json)
+            with suppress(KeyboardInterrupt):
+                _follow(client, category=category, runtime=runtime, as_json=as_json)
 
 
 def event_lines(events: Iterable[TimelineEvent]) -> list[str]:

@@ -1,5 +1,6 @@
 """`trust-runtime`: the command line's entrance, and how faults become exit codes (3.3, 3.5)."""
 
+import errno
 import importlib
 import importlib.metadata
 import sys
@@ -133,13 +134,19 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     except BrokenPipeError:
         sys.exit(ExitCode.ERROR)
     except Exception as error:  # noqa: BLE001 - the last edge: a bug becomes exit code 20
-        if verbose:
-            traceback.print_exc()
-        _fail(
-            ExitCode.INTERNAL,
-            f"internal error: {error!r}",
-            "run again with --verbose and report what it prints",
-        )
+        _fail_inside(error, verbose=verbose)
+
+
+def _fail_inside(error: Exception, *, verbose: bool) -> NoReturn:
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        _fail(ExitCode.ERROR, "no space is left where this writes", "free the disk and try again")
+    if verbose:
+        traceback.print_exception(error)
+    _fail(
+        ExitCode.INTERNAL,
+        f"internal error: {error!r}",
+        "run again with --verbose and report what it prints",
+    )
 
 
 def _fail(code: ExitCode, reason: str, remedy: str) -> NoReturn:

@@ -182,9 +182,11 @@ def test_the_fleet_is_ok_when_every_log_is(
         ran = command("audit", "verify", "--fleet", "--project", recorded)
         as_json = command("audit", "verify", "--fleet", "--project", recorded, "--json")
     assert (ran.code, ran.out) == (code, line + "\n")
-    assert ("trust-runtime audit accept RUNTIME_ID" in ran.err) is (code == 1)
+    asked_later = found.standing is Standing.NOT_VERIFIED
+    assert ("verify again" in ran.err) is asked_later
+    assert ("audit accept RUNTIME_ID" in ran.err) is (code == 1 and not asked_later)
     assert (as_json.code, json.loads(as_json.out)) == (code, json.loads(encode_json(whole)))
-    assert answers.calls == [("audit.fleet", {})] * 2
+    assert answers.calls == [("health", {}), ("audit.fleet", {})] * 2
 
 
 @pytest.mark.parametrize(
