@@ -361,7 +361,12 @@ def _services(
         own=own, config=orders, audit=audit, peers=peers, health=health, clock=clock
     )
     calls = Calls(
-        own=own, signing=signing, peers=peers, mesh=node.line, clock=clock, entropy=node.entropy
+        running=running,
+        signing=signing,
+        peers=peers,
+        mesh=node.line,
+        clock=clock,
+        entropy=node.entropy,
     )
     rows = ActionRows(store=FakeActionRows(store), audit=audit, health=health, clock=clock)
     actions = Actions(

@@ -246,7 +246,7 @@ def _settling(world: World, base: Foundation, *, rows: ActionRows, calls: Calls)
 
 def _calls(world: World, base: Foundation) -> Calls:
     return Calls(
-        own=base.running.settings.runtime_id,
+        running=base.running,
         signing=base.signing,
         peers=base.peers,
         mesh=world.mesh,

@@ -52,6 +52,10 @@ class ActionClaims(Struct, frozen=True, kw_only=True):
     """Deadline in seconds, rounded up."""
     deadline_ns: int
     """Exact deadline, nanoseconds since the epoch by the origin's clock."""
+    boot_id: BootId | None = None
+    """Incarnation of the origin; a question without effect may leave it out."""
+    deadline_uptime_ns: int = 0
+    """The same deadline in nanoseconds of that incarnation's uptime."""
 
 
 class ReplyClaims(Struct, frozen=True, kw_only=True):

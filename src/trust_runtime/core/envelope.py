@@ -8,7 +8,13 @@ from trust_runtime.contracts.actions import QUERY_BUDGET_MS_MAX
 from trust_runtime.contracts.denial import Denial, DenialCode, deny
 from trust_runtime.contracts.envelope import ActionClaims, SignerFacts
 from trust_runtime.contracts.ids import RuntimeId, spiffe_id
-from trust_runtime.contracts.units import CLOCK_SKEW_MS_MAX, NS_PER_MS, NS_PER_S, WallNs
+from trust_runtime.contracts.units import (
+    CLOCK_SKEW_MS_MAX,
+    NS_PER_MS,
+    NS_PER_S,
+    MonotonicNs,
+    WallNs,
+)
 
 
 class ReceiptFacts(Struct, frozen=True, kw_only=True):
@@ -25,6 +31,16 @@ class ReceiptFacts(Struct, frozen=True, kw_only=True):
 
     offset_ns: int | None
     """Receiver's clock minus origin's, measured by beacons; None before the first beacon."""
+
+    own_ns: MonotonicNs
+    """The receiver's monotonic clock."""
+
+    uptime_offset_ns: int | None
+    """Receiver's monotonic clock minus the uptime of the incarnation that sent the message,
+    measured by its beacons; None before the first."""
+
+    has_effect: bool
+    """Whether what is asked changes anything; a late answer to a question harms nobody."""
 
     low_water_s: int
     """`iat` below which the ledger was pruned."""
@@ -61,16 +77,29 @@ def judge_receipt(claims: ActionClaims, signer: SignerFacts, facts: ReceiptFacts
             "the message is older than what the ledger remembers",
             "send the request anew, under a new request_id",
         )
-    if is_past(claims, facts):
+    if facts.has_effect and facts.uptime_offset_ns is None:
+        return deny(
+            DenialCode.STALE_DATA,
+            f"{signer.runtime_id} was not heard yet since its start: nobody can tell here"
+            " when the deadline is",
+            "ask again in a second",
+        )
+    if time_left_ns(claims, facts) <= 0:
         return deny(DenialCode.TIMEOUT, "the deadline had passed when the message was read")
     if facts.jti_seen:
         return deny(DenialCode.CONFLICT, "this very message was received before")
     return None
 
 
-def is_past(claims: ActionClaims, facts: ReceiptFacts) -> bool:
-    """Tell whether the deadline has passed by the receiver's clock, corrected by the offset."""
-    return facts.now_ns >= claims.deadline_ns + (facts.offset_ns or 0)
+def time_left_ns(claims: ActionClaims, facts: ReceiptFacts) -> int:
+    """Return how long the deadline is off, in nanoseconds; 0 or less once it has passed.
+
+    By the monotonic clocks of both, which nobody sets; by the wall clocks and their measured
+    offset where the sending incarnation was not heard yet.
+    """
+    if facts.uptime_offset_ns is not None:
+        return claims.deadline_uptime_ns + facts.uptime_offset_ns - facts.own_ns
+    return claims.deadline_ns + (facts.offset_ns or 0) - facts.now_ns
 
 
 def _skew_denial(claims: ActionClaims, facts: ReceiptFacts) -> Denial | None:

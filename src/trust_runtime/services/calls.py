@@ -21,6 +21,7 @@ from trust_runtime.ports.clock import Clock
 from trust_runtime.ports.entropy import Entropy
 from trust_runtime.ports.mesh import Mesh, Silence
 from trust_runtime.services.peers import Peers
+from trust_runtime.services.running import Running
 from trust_runtime.services.signing import Signing, body_digest
 
 _TRIES: Final = 2
@@ -61,14 +62,15 @@ class Calls:
     def __init__(
         self,
         *,
-        own: RuntimeId,
+        running: Running,
         signing: Signing,
         peers: Peers,
         mesh: Mesh,
         clock: Clock,
         entropy: Entropy,
     ) -> None:
-        self._own = own
+        self._running = running
+        self._own = running.settings.runtime_id
         self._signing = signing
         self._peers = peers
         self._mesh = mesh
@@ -125,6 +127,8 @@ class Calls:
             iat=now_ns // NS_PER_S,
             exp=-(-deadline_ns // NS_PER_S),
             deadline_ns=deadline_ns,
+            boot_id=self._running.boot_id,
+            deadline_uptime_ns=call.deadline_ns - self._running.started_ns,
         )
 
     def _read(

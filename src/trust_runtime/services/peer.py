@@ -31,6 +31,7 @@ class Peer:
     seqs: dict[tuple[str, BootId], int] = field(default_factory=dict)
     signer: SignerFacts | None = None
     offsets_ns: deque[int] = field(default_factory=lambda: deque(maxlen=_OFFSETS))
+    uptime_offsets_ns: deque[int] = field(default_factory=lambda: deque(maxlen=_OFFSETS))
     started_ns: int = 0
     probes: deque[float | None] = field(default_factory=lambda: deque(maxlen=WINDOW))
     probe_ok_ns: int = 0
@@ -43,6 +44,15 @@ class Peer:
         """Own clock minus the peer's; the smallest difference has the least transit in it."""
         return min(self.offsets_ns) if self.offsets_ns else None
 
+    def uptime_offset_ns(self, boot: BootId | None) -> int | None:
+        """Own monotonic clock minus the uptime of that incarnation; None before its first beacon.
+
+        No step of a wall clock, here or there, moves it.
+        """
+        if boot is None or boot != self.evidence.beacon_boot or not self.uptime_offsets_ns:
+            return None
+        return min(self.uptime_offsets_ns)
+
     @property
     def clock_skew_ms(self) -> int | None:
         """How far the peer's clock is ahead of the own one, in milliseconds."""
@@ -54,20 +64,28 @@ class Peer:
         """Whether a valid signed message was ever received, or the operator pinned its key."""
         return self.record.status is not None or self.record.pin is not None
 
-    def note_offset(self, offset_ns: int, *, boot: BootId, started_ns: int) -> None:
-        """Note one measurement of the clocks' difference.
+    def note_offsets(
+        self, offset_ns: int, uptime_offset_ns: int | None, *, boot: BootId, started_ns: int
+    ) -> None:
+        """Note one measurement of the clocks' differences.
 
         Args:
             offset_ns: own wall clock minus the peer's, transit included.
+            uptime_offset_ns: own monotonic clock minus the peer's uptime, transit included; None
+                when that is not what was measured.
             boot: the incarnation it was measured with.
             started_ns: when that process started, by its present wall clock. It moves when that
                 clock is set; what was measured before means nothing then.
         """
-        was_set = abs(started_ns - self.started_ns) > WALL_STEP_NS
-        if was_set or boot != self.evidence.beacon_boot:
+        is_first = boot != self.evidence.beacon_boot
+        if is_first or abs(started_ns - self.started_ns) > WALL_STEP_NS:
             self.offsets_ns.clear()
             self.started_ns = started_ns
+        if is_first:
+            self.uptime_offsets_ns.clear()
         self.offsets_ns.append(offset_ns)
+        if uptime_offset_ns is not None:
+            self.uptime_offsets_ns.append(uptime_offset_ns)
 
     def is_new(self, key: str, claims: BroadcastClaims) -> bool:
         """Tell whether a broadcast is newer than all before it on its key, and remember it."""
@@ -83,9 +101,15 @@ class Peer:
         return True
 
     def is_superseded(self, boot: BootId) -> bool:
-        """Tell whether a beacon is a late one of an incarnation that is already replaced."""
+        """Tell whether a beacon is a late one of an incarnation that is already replaced.
+
+        Incarnations sort by the wall clock of their start, which may have been set back since: an
+        incarnation without a token never replaces one that holds its own.
+        """
         newest = self.evidence.beacon_boot
-        return newest is not None and boot < newest and boot not in self.tokens_since_ns
+        if newest is None or boot == newest or boot in self.tokens_since_ns:
+            return False
+        return boot < newest or newest in self.tokens_since_ns
 
     def reason_against(self, signer: SignerFacts, *, now_s: int) -> TrustReason | None:
         """Return why a signer is not accepted as this peer (contract 2.4, dev), or None."""

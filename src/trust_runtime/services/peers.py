@@ -22,7 +22,8 @@ from trust_runtime.contracts.units import NS_PER_MS, NS_PER_S, MonotonicNs
 from trust_runtime.core.presence import decide_lifecycle, is_duplicate, next_change_ns
 from trust_runtime.ports.clock import Clock
 from trust_runtime.ports.log import Log
-from trust_runtime.services.peer import WALL_STEP_NS, Peer
+from trust_runtime.services.offsets import Offsets
+from trust_runtime.services.peer import Peer
 from trust_runtime.services.running import Running
 from trust_runtime.services.signing import Signing
 
@@ -50,7 +51,7 @@ class Peers:
         self._log = log
         self._peers: dict[RuntimeId, Peer] = {}
         self._twins = Peer(record=PeerRecord(runtime_id=own))
-        self._wall_minus_monotonic_ns: int | None = None
+        self._offsets = Offsets(clock)
         self.own_trust_reason: TrustReason | None = None
         self.rejected: dict[str, int] = {}
         self.on_change: Callable[[], None] = lambda: None
@@ -128,7 +129,8 @@ class Peers:
         if status.boot_id != claims.boot_id or peer.is_superseded(claims.boot_id):
             self._reject("beacon_order")
             return
-        self._note_offset(peer, claims, status)
+        self.before_judging()  # What waited while this process stood still is known as such.
+        self._offsets.measure(peer, claims, status, others=self._peers.values())
         self._adopt(peer, signer, status)
         self._judge(peer)
         if peer is not self._twins:
@@ -216,6 +218,7 @@ class Peers:
         While it stood still nobody could be heard, so nobody was silent.
         """
         now_ns = self._clock.monotonic_ns()
+        self._offsets.note_stall()
         for peer in self._peers.values():
             peer.forgive(length_ns, now_ns=now_ns)
 
@@ -267,18 +270,6 @@ class Peers:
             self._reject("replayed")
             return None
         return signer, claims, peer
-
-    def _note_offset(self, peer: Peer, claims: BroadcastClaims, status: BeaconStatus) -> None:
-        wall_ns = self._clock.wall_ns()
-        base_ns = wall_ns - self._clock.monotonic_ns()
-        before_ns = self._wall_minus_monotonic_ns
-        if before_ns is None or abs(base_ns - before_ns) > WALL_STEP_NS:
-            # The own wall clock stepped: what was measured before the step means nothing now.
-            self._wall_minus_monotonic_ns = base_ns
-            for other in self._peers.values():
-                other.offsets_ns.clear()
-        started_ns = claims.sent_ns - status.uptime_ms * NS_PER_MS
-        peer.note_offset(wall_ns - claims.sent_ns, boot=claims.boot_id, started_ns=started_ns)
 
     def _adopt(self, peer: Peer, signer: SignerFacts, status: BeaconStatus) -> None:
         boot = status.boot_id

@@ -35,6 +35,11 @@ class Running:
         self._started_ns: MonotonicNs = clock.monotonic_ns()
 
     @property
+    def started_ns(self) -> MonotonicNs:
+        """When this process started, by its monotonic clock."""
+        return self._started_ns
+
+    @property
     def uptime_ms(self) -> int:
         """Milliseconds since the start, by the monotonic clock."""
         return (self._clock.monotonic_ns() - self._started_ns) // NS_PER_MS

@@ -35,7 +35,7 @@ from trust_runtime.contracts.presence import TrustReason
 from trust_runtime.contracts.results import ControlReply, ResultStatus, TargetReply
 from trust_runtime.contracts.strict_json import parse_object
 from trust_runtime.contracts.units import API_VERSION, NS_PER_S, MonotonicNs
-from trust_runtime.core.envelope import ReceiptFacts, judge_receipt
+from trust_runtime.core.envelope import ReceiptFacts, judge_receipt, time_left_ns
 from trust_runtime.core.policy.contract import is_actor, is_request_id
 from trust_runtime.core.policy.inbound import counted, decide_inbound
 from trust_runtime.core.policy.operations import Decided, decided_as
@@ -138,10 +138,10 @@ class Target:
             # What it asks is not known, so there is no decision to record: counted, like noise.
             await self._count_refused(parsed.reason)
             return refusal(parsed)
-        denial = await self._judge(message, signer, claims)
+        facts, denial = await self._judge(message, signer, claims)
         if claims.op == LEDGER_READ:
             return refusal(denial) if denial else await self._tell_ledger(origin, parsed.payload)
-        order = self._order(origin, claims, parsed)
+        order = self._order(origin, claims, parsed, facts=facts)
         if denial is None:
             denial = decide_inbound(
                 self._request(claims, parsed.decided),
@@ -179,39 +179,42 @@ class Target:
 
     async def _judge(
         self, message: MeshMessage, signer: SignerFacts, claims: ActionClaims
-    ) -> Denial | None:
+    ) -> tuple[ReceiptFacts, Denial | None]:
         reason = self._peers.admit(signer)
-        if reason is not None and not self._may_read(claims, reason):
-            return deny(
-                DenialCode.PERMISSION_DENIED,
-                f"{signer.runtime_id} is untrusted here: {reason}",
-                "check the identity, then trust-runtime pki import-bundle --pin",
-            )
         peer = self._peers.get(signer.runtime_id)
-        low_water_s = 0 if claims.op in _UNREMEMBERED else await self._ledger.low_water_s()
+        has_effect = claims.op not in _UNREMEMBERED
+        low_water_s = await self._ledger.low_water_s() if has_effect else 0
         facts = ReceiptFacts(
             own=self._running.settings.runtime_id,
             body_digest=body_digest(message.body),
             now_ns=self._clock.wall_ns(),
             offset_ns=None if peer is None else peer.offset_ns,
+            own_ns=self._clock.monotonic_ns(),
+            uptime_offset_ns=None if peer is None else peer.uptime_offset_ns(claims.boot_id),
+            has_effect=has_effect,
             low_water_s=low_water_s,
             # The ledger answers a write that comes twice; a read would be executed again.
-            jti_seen=claims.op in _UNREMEMBERED and claims.jti in self._sendings,
+            jti_seen=not has_effect and claims.jti in self._sendings,
         )
+        if reason is not None and not self._may_read(claims, reason):
+            return facts, deny(
+                DenialCode.PERMISSION_DENIED,
+                f"{signer.runtime_id} is untrusted here: {reason}",
+                "check the identity, then trust-runtime pki import-bundle --pin",
+            )
         self._sendings[claims.jti] = None
         while len(self._sendings) > _SENDINGS_MAX:
             self._sendings.popitem(last=False)
-        return judge_receipt(claims, signer, facts)
+        return facts, judge_receipt(claims, signer, facts)
 
     @staticmethod
     def _may_read(claims: ActionClaims, reason: TrustReason) -> bool:
         return claims.op in READS and reason is not TrustReason.DUPLICATE_INSTANCE
 
-    def _order(self, origin: RuntimeId, claims: ActionClaims, asked: _Asked) -> Order:
+    def _order(
+        self, origin: RuntimeId, claims: ActionClaims, asked: _Asked, *, facts: ReceiptFacts
+    ) -> Order:
         own = self._running.settings.runtime_id
-        peer = self._peers.get(origin)
-        offset_ns = 0 if peer is None else (peer.offset_ns or 0)
-        left_ns = claims.deadline_ns + offset_ns - self._clock.wall_ns()
         return Order(
             origin=origin,
             caller=counted(Caller(identity=claims.iss, role=claims.role), origin=origin, own=own),
@@ -222,7 +225,7 @@ class Target:
             request_id=claims.request_id,
             audit_id=claims.audit_id,
             iat_s=claims.iat,
-            deadline_ns=MonotonicNs(self._clock.monotonic_ns() + left_ns),
+            deadline_ns=MonotonicNs(facts.own_ns + time_left_ns(claims, facts)),
             verb=_verb_of(asked.payload) if asked.op == VERB_READ else None,
         )
 

@@ -9,15 +9,17 @@ from msgspec import structs
 
 from trust_runtime.contracts.denial import Denial, DenialCode
 from trust_runtime.contracts.envelope import ActionClaims, SignerFacts
-from trust_runtime.contracts.ids import RuntimeId
+from trust_runtime.contracts.ids import BootId, RuntimeId
 from trust_runtime.contracts.policy import Role
-from trust_runtime.contracts.units import NS_PER_MS, NS_PER_S, WallNs
-from trust_runtime.core.envelope import ReceiptFacts, is_past, judge_receipt
+from trust_runtime.contracts.units import NS_PER_MS, NS_PER_S, MonotonicNs, WallNs
+from trust_runtime.core.envelope import ReceiptFacts, judge_receipt, time_left_ns
 
 SENT_S = 1_790_000_000
 SENT_NS = SENT_S * NS_PER_S
 BUDGET_NS = 1_500 * NS_PER_MS
 SKEW_NS = 5_000 * NS_PER_MS
+UPTIME_NS = 60 * NS_PER_S
+APART_NS = 7 * NS_PER_S  # The receiver started 7 s before the origin.
 SIGNER = SignerFacts(
     runtime_id=RuntimeId("press-1"), pin="aa", not_before_s=0, not_after_s=2 * SENT_S
 )
@@ -35,17 +37,23 @@ CLAIMS = ActionClaims(
     iat=SENT_S,
     exp=SENT_S + 2,
     deadline_ns=SENT_NS + BUDGET_NS,
+    boot_id=BootId("01a0c419-9557-75f2-b09f-8b71945257ca"),
+    deadline_uptime_ns=UPTIME_NS + BUDGET_NS,
 )
 FACTS = ReceiptFacts(
     own=RuntimeId("site-b/oven-1"),
     body_digest="sha256:aa",
     now_ns=WallNs(SENT_NS),
     offset_ns=0,
+    own_ns=MonotonicNs(UPTIME_NS + APART_NS),
+    uptime_offset_ns=APART_NS,
+    has_effect=True,
     low_water_s=0,
     jti_seen=False,
 )
 FORGOTTEN = {"low_water_s": SENT_S + 1}
-LATE = {"now_ns": SENT_NS + BUDGET_NS}
+LATE = {"own_ns": FACTS.own_ns + BUDGET_NS}
+UNHEARD = {"uptime_offset_ns": None}
 SKEWED = {"offset_ns": SKEW_NS + 1}
 
 DENIED, VIOLATION = DenialCode.PERMISSION_DENIED, DenialCode.CONTRACT_VIOLATION
@@ -77,7 +85,12 @@ def judged(claims: dict[str, Any], facts: dict[str, Any]) -> Denial | None:
         ),
         pytest.param({}, {"low_water_s": SENT_S}, None, "", id="on the low water"),
         pytest.param({}, FORGOTTEN, TIMEOUT, "ledger", id="below the low water"),
-        pytest.param({}, {"now_ns": SENT_NS + BUDGET_NS - 1}, None, "", id="the last nanosecond"),
+        pytest.param({}, UNHEARD, STALE, "not heard yet", id="a write before the first beacon"),
+        pytest.param({}, {**UNHEARD, "has_effect": False}, None, "", id="a read before it"),
+        pytest.param(
+            {}, {"own_ns": FACTS.own_ns + BUDGET_NS - 1}, None, "", id="the last nanosecond"
+        ),
+        pytest.param({}, {"now_ns": SENT_NS + SKEW_NS}, None, "", id="the wall clock was set"),
         pytest.param({}, LATE, TIMEOUT, "deadline", id="on the deadline"),
         pytest.param({}, {"jti_seen": True}, CONFLICT, "before", id="seen before"),
     ],
@@ -102,7 +115,10 @@ def test_each_rule(
     ],
 )
 def test_without_a_beacon_the_send_time_itself_must_be_near(now_ns: int, *, accepted: bool) -> None:
-    denial = judged({"deadline_ns": SENT_NS + 10 * NS_PER_S}, {"offset_ns": None, "now_ns": now_ns})
+    denial = judged(
+        {"deadline_ns": SENT_NS + 10 * NS_PER_S},
+        {**UNHEARD, "has_effect": False, "offset_ns": None, "now_ns": now_ns},
+    )
     assert (denial is None) == accepted
     assert denial is None or denial.code is STALE
 
@@ -139,7 +155,7 @@ BROKEN: list[tuple[str, dict[str, Any], DenialCode, str]] = [
     ("claims", {"digest": "sha256:bb"}, VIOLATION, "body"),
     ("facts", SKEWED, STALE, "clock"),
     ("facts", FORGOTTEN, TIMEOUT, "ledger"),
-    ("facts", {"now_ns": 2 * SENT_NS}, TIMEOUT, "deadline"),
+    ("facts", LATE, TIMEOUT, "deadline"),
     ("facts", {"jti_seen": True}, CONFLICT, "before"),
 ]
 
@@ -160,63 +176,81 @@ def test_the_first_failing_rule_in_order_gives_the_code(broken: set[int]) -> Non
 
 
 @pytest.mark.parametrize(
-    ("offset_ns", "now_ns", "past"),
+    ("offset_ns", "now_ns", "left_ns"),
     [
-        (0, 99, False),
-        (0, 100, True),
-        (None, 99, False),
-        (None, 100, True),
+        (0, 99, 1),
+        (0, 100, 0),
+        (None, 99, 1),
+        (None, 101, -1),
         # The receiver's clock is ahead by 50: its 149 is the origin's 99.
-        (50, 149, False),
-        (50, 150, True),
-        (-50, 49, False),
-        (-50, 50, True),
+        (50, 149, 1),
+        (50, 150, 0),
+        (-50, 49, 1),
+        (-50, 50, 0),
     ],
 )
-def test_the_deadline_by_the_origins_clock(
-    offset_ns: int | None, now_ns: int, *, past: bool
+def test_before_the_first_beacon_the_deadline_is_by_the_wall_clocks(
+    offset_ns: int | None, now_ns: int, left_ns: int
 ) -> None:
     claims = structs.replace(CLAIMS, deadline_ns=100)
-    facts = structs.replace(FACTS, offset_ns=offset_ns, now_ns=WallNs(now_ns))
-    assert is_past(claims, facts) is past
+    facts = structs.replace(
+        FACTS, offset_ns=offset_ns, now_ns=WallNs(now_ns), uptime_offset_ns=None
+    )
+    assert time_left_ns(claims, facts) == left_ns
 
 
 @given(
-    offset_ns=st.integers(-SKEW_NS, SKEW_NS),
+    apart_ns=st.integers(-SKEW_NS, SKEW_NS),
     late_ns=st.integers(-BUDGET_NS, BUDGET_NS),
-    step_ns=st.integers(-SKEW_NS, SKEW_NS),
+    steps_ns=st.tuples(st.integers(), st.integers()),
+    offset_ns=st.none() | st.integers(),
 )
-def test_a_step_of_both_clock_and_offset_changes_nothing(
-    offset_ns: int, late_ns: int, step_ns: int
+def test_no_step_of_a_wall_clock_moves_the_deadline(
+    apart_ns: int, late_ns: int, steps_ns: tuple[int, int], offset_ns: int | None
 ) -> None:
-    def past(shift_ns: int) -> bool:
-        now_ns = WallNs(CLAIMS.deadline_ns + offset_ns + late_ns + shift_ns)
-        facts = structs.replace(FACTS, offset_ns=offset_ns + shift_ns, now_ns=now_ns)
-        return is_past(CLAIMS, facts)
-
-    assert past(0) is past(step_ns) is (late_ns >= 0)
+    claims = structs.replace(CLAIMS, deadline_ns=CLAIMS.deadline_ns + steps_ns[0])
+    facts = structs.replace(
+        FACTS,
+        now_ns=WallNs(SENT_NS + steps_ns[1]),
+        offset_ns=offset_ns,
+        own_ns=MonotonicNs(claims.deadline_uptime_ns + apart_ns + late_ns),
+        uptime_offset_ns=apart_ns,
+    )
+    assert time_left_ns(claims, facts) == -late_ns
 
 
 @given(
     iat_late_s=st.integers(-9, 9),
+    wall_ns=st.integers(-3 * BUDGET_NS, 3 * BUDGET_NS),
     late_ns=st.integers(-3 * BUDGET_NS, 3 * BUDGET_NS),
     offset_ns=st.none() | st.integers(-2 * SKEW_NS, 2 * SKEW_NS),
+    heard=st.booleans(),
     low_water_s=st.integers(SENT_S - 9, SENT_S + 9),
     jti_seen=st.booleans(),
 )
 def test_nothing_is_accepted_late_skewed_forgotten_or_twice(
-    iat_late_s: int, late_ns: int, offset_ns: int | None, low_water_s: int, *, jti_seen: bool
+    iat_late_s: int,
+    wall_ns: int,
+    late_ns: int,
+    offset_ns: int | None,
+    low_water_s: int,
+    *,
+    heard: bool,
+    jti_seen: bool,
 ) -> None:
     claims = structs.replace(CLAIMS, iat=SENT_S + iat_late_s)
     facts = structs.replace(
         FACTS,
-        now_ns=WallNs(CLAIMS.deadline_ns + late_ns),
+        now_ns=WallNs(CLAIMS.deadline_ns + wall_ns),
         offset_ns=offset_ns,
+        own_ns=MonotonicNs(claims.deadline_uptime_ns + APART_NS + late_ns),
+        uptime_offset_ns=APART_NS if heard else None,
         low_water_s=low_water_s,
         jti_seen=jti_seen,
     )
     if judge_receipt(claims, SIGNER, facts) is None:
-        assert facts.now_ns - (offset_ns or 0) < claims.deadline_ns
+        assert heard
+        assert late_ns < 0
         assert claims.iat >= low_water_s
         assert not jti_seen
         far_ns = facts.now_ns - claims.iat * NS_PER_S if offset_ns is None else offset_ns

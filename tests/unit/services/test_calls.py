@@ -52,7 +52,7 @@ class Asked:
         self.signing = two.services.signing
         one.line.ask = self._answer
         self.calls = Calls(
-            own=one.id,
+            running=one.services.running,
             signing=one.services.signing,
             peers=one.services.peers,
             mesh=one.line,
@@ -133,6 +133,8 @@ async def test_the_envelope_says_who_asks_whom_what_and_until_when(scene: Scene)
         iat=NOW_S,
         exp=NOW_S + 2,  # 1.25 s from then, rounded up.
         deadline_ns=sent_ns + NS_PER_S,
+        boot_id=asks.one.services.running.boot_id,
+        deadline_uptime_ns=asks.one.services.running.uptime_ms * NS_PER_MS + NS_PER_S,
     )
 
 

@@ -349,6 +349,19 @@ def test_a_restart_that_overlaps_is_kept_too() -> None:
     assert here.kept == [OTHER]
 
 
+def test_an_incarnation_without_a_token_never_replaces_one_that_holds_its_own() -> None:
+    here = Listener()
+    # It started while the clock was ahead, so its id sorts after that of the one that runs now.
+    gone = Speaker(here.clock, number=9)
+    replayed = gone.beacon()
+    here.online()
+
+    here.peers.take_beacon(replayed)
+
+    assert known(here.peers).lifecycle is Lifecycle.ONLINE
+    assert here.peers.rejected == {"beacon_order": 1}
+
+
 def test_a_late_beacon_of_a_replaced_boot_is_ignored() -> None:
     here = Listener()
     old = here.online(number=1)
@@ -580,53 +593,6 @@ def test_an_expired_certificate_is_not_pinned() -> None:
     signer, _ = speaker.signing.read_broadcast(TokenType.BEACON, speaker.beacon())
     assert here.peers.admit(signer) is TrustReason.EXPIRED
     assert known(here.peers).record.pin is None
-
-
-# Clocks
-
-
-def hear_after(here: Listener, speaker: Speaker, *, transit_ms: int) -> None:
-    message = speaker.beacon()
-    here.clock.advance_ms(transit_ms)
-    here.peers.take_beacon(message)
-
-
-def test_a_peer_whose_clock_was_set_is_measured_anew() -> None:
-    here = Listener()
-    speaker = here.online()
-    hear_after(here, speaker, transit_ms=7)
-    message = speaker.beacon(uptime_ms=600_000)  # Its wall clock now says it started earlier.
-    here.clock.advance_ms(20)
-    here.peers.take_beacon(message)
-    assert list(known(here.peers).offsets_ns) == [20 * NS_PER_MS]
-
-
-def test_the_offset_is_the_smallest_of_the_last_64() -> None:
-    here = Listener()
-    speaker = here.online()
-    known(here.peers).offsets_ns.clear()
-    for transit_ms in (30, 7, *(20 for _ in range(62))):
-        hear_after(here, speaker, transit_ms=transit_ms)
-    assert known(here.peers).offset_ns == 7 * NS_PER_MS
-    hear_after(here, speaker, transit_ms=20)
-    assert known(here.peers).offset_ns == 7 * NS_PER_MS
-    hear_after(here, speaker, transit_ms=20)
-    assert known(here.peers).offset_ns == 20 * NS_PER_MS
-    assert known(here.peers).clock_skew_ms == -20
-
-
-@pytest.mark.parametrize(("step_ms", "kept"), [(500, 2), (-500, 2), (501, 1), (-501, 1)])
-def test_a_step_of_the_own_wall_clock_clears_what_was_measured(step_ms: int, kept: int) -> None:
-    here = Listener()
-    speaker, other = here.online(), here.online(THIRD)
-    message = speaker.beacon()
-
-    here.clock.step_wall_ms(step_ms)
-    here.peers.take_beacon(message)
-
-    assert len(known(here.peers).offsets_ns) == kept
-    assert len(known(here.peers, THIRD).offsets_ns) == kept - 1
-    assert other.seq == 1
 
 
 # Stalls

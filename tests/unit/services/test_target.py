@@ -17,7 +17,7 @@ from trust_runtime.contracts.keyspace import action_key, config_key, probe_key
 from trust_runtime.contracts.policy import Role
 from trust_runtime.contracts.results import ResultStatus, TargetReply
 from trust_runtime.contracts.settings import LogLevel
-from trust_runtime.contracts.units import NS_PER_MS, NS_PER_S
+from trust_runtime.contracts.units import CLOCK_SKEW_MS_MAX, NS_PER_MS, NS_PER_S
 from trust_runtime.services.signing import Signing, body_digest
 from virtual_time import wait_ms
 
@@ -49,7 +49,7 @@ class Sender:
         if body is None:
             text = canonical_json(payload).decode()
             body = canonical_json(ActionBody(action_type=op, payload_json=text))
-        now_ns = self.origin.clock.wall_ns()
+        now_ns, running = self.origin.clock.wall_ns(), self.origin.services.running
         deadline_ns = now_ns + left_ms * NS_PER_MS
         made = ActionClaims(
             iss=spiffe_id(self.origin.id),
@@ -65,6 +65,8 @@ class Sender:
             iat=now_ns // NS_PER_S,
             exp=-(-deadline_ns // NS_PER_S),
             deadline_ns=deadline_ns,
+            boot_id=running.boot_id,
+            deadline_uptime_ns=running.uptime_ms * NS_PER_MS + left_ms * NS_PER_MS,
         )
         made = structs.replace(made, **claims)
         return self.signing.action(door(self.target.id), body, made), made
@@ -434,14 +436,38 @@ async def test_measured_skew_beyond_the_limit_refuses(
     ("origin_ahead_ms", "runs"), [(5_000, True), (6_000, False), (-6_000, True), (-7_000, False)]
 )
 @virtual
-async def test_without_a_beacon_the_send_time_itself_must_be_near(
+async def test_without_a_beacon_the_send_time_of_a_read_itself_must_be_near(
     scene: Scene, origin_ahead_ms: int, *, runs: bool
 ) -> None:
     one = await scene.node("press-1", wall_error_ms=origin_ahead_ms)
     sends = Sender(one, await scene.node("press-2"))
-    reply = await sends.send(left_ms=10_000)
-    assert len(sends.target.stopped) == int(runs)
+    reply = await sends.send(op="status_read", payload={}, left_ms=10_000)
+    assert (reply.status is ResultStatus.EXECUTED) == runs
     assert runs or refused(reply, DenialCode.STALE_DATA)
+
+
+@virtual
+async def test_a_write_of_an_incarnation_that_was_not_heard_yet_is_refused(scene: Scene) -> None:
+    sends = await sender(scene)
+    reply = await sends.send(boot_id=sends.target.services.running.boot_id)
+    assert refused(reply, DenialCode.STALE_DATA)
+    assert "not heard yet since its start" in (reply.denial_reason or "")
+    assert sends.effects() == 0
+
+
+@pytest.mark.parametrize("step_ms", [-600_000, -3_000, 3_000])
+@pytest.mark.parametrize(("later_ms", "runs"), [(999, True), (1_000, False)])
+@virtual
+async def test_a_step_of_the_own_clock_moves_no_deadline(
+    scene: Scene, step_ms: int, later_ms: int, *, runs: bool
+) -> None:
+    sends = await sender(scene)
+    message, claims = sends.action(left_ms=1_000)
+    await wait_ms(later_ms)
+    sends.target.clock.step_wall_ms(step_ms)
+    sends.target.hears(sends.origin)  # The skew is measured anew; beyond 5 s all is refused.
+    await sends.give(message, claims)
+    assert len(sends.target.stopped) == int(runs and abs(step_ms) < CLOCK_SKEW_MS_MAX)
 
 
 @pytest.mark.parametrize("origin_ahead_ms", [-3_000, 0, 3_000])
