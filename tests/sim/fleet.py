@@ -58,6 +58,7 @@ class Machine:
         self.process: Process | None = None
         self.parted_from: tuple[str, ...] = ()
         """Who was well linked with it when its process last died; they hear of it at once."""
+        self._started_ns = 0
         self.changed_ns = 0
         """True time at which it last started, died, froze or woke."""
 
@@ -118,6 +119,7 @@ class Machine:
             return
         self.boots += 1
         self._changed("start")
+        self._started_ns = self.changed_ns
         self.process = Process(self)
         self.process.start()
 
@@ -193,18 +195,22 @@ class Machine:
                 dispatch.disturbed = True
 
     def _forget(self, process: Process, *, silently: bool) -> None:
-        network = self.fleet.network
         self.parted_from = tuple(
             other.id
             for other in self.fleet
             if not silently
-            and network.linked_since_s(self.address, other.address) is not None
+            and self._has_linked(other, since_ns=self._started_ns)
             and not self.fleet.is_foul(self, other)
         )
         process.host.is_dead = True
         process.vanish(silently=silently)
         self.disk.crash(keep_unsynced=self.fleet.chance.random() < 0.5)
         self.process = None
+
+    def _has_linked(self, other: "Machine", *, since_ns: int) -> bool:
+        """Tell whether there is a link that this process made, not one before it."""
+        since_s = self.fleet.network.linked_since_s(self.address, other.address)
+        return since_s is not None and since_s * NS_PER_S >= since_ns
 
     def _changed(self, what: str) -> None:
         self.changed_ns = self.fleet.now_ns
