@@ -70,7 +70,7 @@ def _deadline_ignored_at_target() -> Patches:
         return structs.replace(made, deadline_ns=made.deadline_ns + 10**15)
 
     return [
-        mock.patch.object(core_envelope, "is_past", return_value=False),
+        mock.patch.object(core_envelope, "time_left_ns", return_value=10**15),
         mock.patch.object(Target, "_order", patient),
     ]
 
