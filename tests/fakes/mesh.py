@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter, deque
 from collections.abc import Callable
 from contextvars import Context, copy_context
+from functools import lru_cache
 from typing import Any, Final, Generic, TypeVar
 
 from fakes.network import Network
@@ -16,12 +17,14 @@ Item = TypeVar("Item")
 
 ITEMS_MAX: Final = 4_096
 _BURST: Final = 256
+_PAIRS_KEPT: Final = 16_384
 _FAREWELL_S: Final = 1.0
 
 Answer = MeshMessage | Silence
 Settle = Callable[[Answer], None]
 
 
+@lru_cache(maxsize=_PAIRS_KEPT)
 def matches(pattern: str, key: str) -> bool:
     """Tell whether a key expression with `*` parts covers `key`, which may have some too."""
     ours, theirs = pattern.split("/"), key.split("/")

@@ -8,6 +8,7 @@ import base64
 import binascii
 import hashlib
 import hmac
+from functools import lru_cache
 from typing import Any, Final
 
 from fakes.clock import WALL_START_NS
@@ -20,6 +21,9 @@ from trust_runtime.contracts.units import NS_PER_S
 TOKEN_BYTES_MAX: Final = 16_384
 YEAR_S: Final = 366 * 24 * 3_600
 _PARTS: Final = 3
+_URL_SAFE: Final = bytes.maketrans(b"+/", b"-_")
+_KEPT: Final = 1_024
+"""Tokens, headers and keys that are remembered."""
 
 
 class FakeSigner:
@@ -37,6 +41,7 @@ class FakeSigner:
         self._facts = SignerFacts(
             runtime_id=runtime_id, pin=pin, not_before_s=not_before_s, not_after_s=not_after_s
         )
+        self._headers: dict[TokenType, bytes] = {}
 
     @property
     def own_pin(self) -> str:
@@ -55,32 +60,55 @@ class FakeSigner:
 
     def sign(self, kind: TokenType, claims: Any) -> bytes:
         """See `Signer.sign`."""
-        header = _encode(canonical_json({"typ": kind, "signer": self._facts}))
+        header = self._headers.get(kind)
+        if header is None:
+            header = _encode(canonical_json({"typ": kind, "signer": self._facts}))
+            self._headers[kind] = header
         signed = header + b"." + _encode(canonical_json(claims))
         return signed + b"." + _encode(_mac(self._facts.pin, signed))
 
     def verify(self, kind: TokenType, token: bytes) -> tuple[SignerFacts, dict[str, Any]]:
         """See `Signer.verify`."""
-        parts = token.split(b".")
-        if len(token) > TOKEN_BYTES_MAX or len(parts) != _PARTS:
-            raise TokenInvalid("it has not three parts", undecodable=True)
-        header, claims = _members(parts[0]), _members(parts[1])
-        if header.get("typ") != kind:
-            raise TokenInvalid(f"`typ` is not {kind}")
-        try:
-            facts = convert(header.get("signer"), SignerFacts)
-        except ContractViolation as error:
-            raise TokenInvalid("the signer's certificate is unfit") from error
-        signed = token[: -len(parts[2]) - 1]
-        if not hmac.compare_digest(_decode(parts[2]), _mac(facts.pin, signed)):
-            raise TokenInvalid("the signature is wrong")
-        if claims.get("iss") != spiffe_id(facts.runtime_id):
-            raise TokenInvalid("`iss` is not the SPIFFE id of the certificate")
-        return facts, claims
+        facts, claims = _verified(kind, token)
+        return facts, dict(claims)
+
+
+@lru_cache(maxsize=_KEPT)
+def _verified(kind: TokenType, token: bytes) -> tuple[SignerFacts, dict[str, Any]]:
+    """Return what a token says; remembered, since everybody reads the same bytes."""
+    parts = token.split(b".")
+    if len(token) > TOKEN_BYTES_MAX or len(parts) != _PARTS:
+        raise TokenInvalid("it has not three parts", undecodable=True)
+    (told, signer), claims = _header(parts[0]), _members(parts[1])
+    if told != kind:
+        raise TokenInvalid(f"`typ` is not {kind}")
+    try:
+        facts = convert(signer, SignerFacts)
+    except ContractViolation as error:
+        raise TokenInvalid("the signer's certificate is unfit") from error
+    signed = token[: -len(parts[2]) - 1]
+    if not hmac.compare_digest(_decode(parts[2]), _mac(facts.pin, signed)):
+        raise TokenInvalid("the signature is wrong")
+    if claims.get("iss") != spiffe_id(facts.runtime_id):
+        raise TokenInvalid("`iss` is not the SPIFFE id of the certificate")
+    return facts, claims
+
+
+@lru_cache(maxsize=_KEPT)
+def _header(part: bytes) -> tuple[Any, Any]:
+    header = _members(part)
+    return header.get("typ"), header.get("signer")
 
 
 def _mac(pin: str, signed: bytes) -> bytes:
-    return hmac.digest(pin.encode(), signed, hashlib.sha256)
+    mac = _keyed(pin).copy()
+    mac.update(signed)
+    return mac.digest()
+
+
+@lru_cache(maxsize=_KEPT)
+def _keyed(pin: str) -> hmac.HMAC:
+    return hmac.new(pin.encode(), digestmod=hashlib.sha256)
 
 
 def _members(part: bytes) -> dict[str, Any]:
@@ -93,7 +121,7 @@ def _members(part: bytes) -> dict[str, Any]:
 
 
 def _encode(content: bytes) -> bytes:
-    return base64.urlsafe_b64encode(content).rstrip(b"=")
+    return binascii.b2a_base64(content, newline=False).translate(_URL_SAFE).rstrip(b"=")
 
 
 def _decode(part: bytes) -> bytes:

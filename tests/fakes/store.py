@@ -106,10 +106,10 @@ class FakeStore:
         if fault is not None:
             self._end([(job, None, StoreFailed(*fault)) for job in jobs])
             return
-        state = self.disk.synced.copy()
+        state = self.disk.synced
         ended: list[tuple[_Job, Any, Exception | None]] = []
         for job in jobs:
-            attempt = state.copy()
+            attempt = state.copy()  # What fails half-way leaves nothing behind.
             try:
                 ended.append((job, job.work(attempt), None))
             except Exception as error:  # noqa: BLE001 - the caller's to handle
