@@ -33,6 +33,8 @@ _WORDS: Final = {
     "io-write": 2,
 }
 """Actions that take words of their own; None: any number."""
+_SHORT: Final = {"stats": "tasks.stats"}
+"""Actions of contract 3.3 whose verb has another name."""
 
 
 @click.command()
@@ -66,8 +68,9 @@ def ctl(
     """Send one request to the runtime of a project, e.g. status, health, config-get, shutdown.
 
     ACTION is a verb, written with dots or dashes. `config-set KEY JSON` writes one config key;
-    `call VERB JSON` sends any verb with its parameters. Exit 1 when it is refused, 13 when no
-    answer comes in time.
+    `call VERB JSON` sends any verb with its parameters; `stats` is the verb tasks.stats. Verbs that
+    need a program engine are refused, as this version has none. Exit 1 when it is refused, 13 when
+    no answer comes in time.
 
     Example: trust-runtime ctl status --project ~/trust-cloud-demo/runtime-a
     """
@@ -134,6 +137,7 @@ def parse_action(action: str, words: tuple[str, ...]) -> tuple[str, dict[str, An
 
 
 def _known(text: str) -> str:
+    text = _SHORT.get(text, text)
     dotted = text.replace("-", ".")
     for name in (text, dotted, text.replace("-", "_")):
         if name in VERBS:

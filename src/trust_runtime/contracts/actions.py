@@ -106,6 +106,9 @@ class VerbSpec(Struct, frozen=True, kw_only=True):
     built: bool = False
     """False: known by contract, answered with `not_configured` in this version."""
 
+    needs: str | None = None
+    """What is missing for it to run; None when it is built, or only itself is missing."""
+
     local_only: bool = False
     """True: control socket only, never through dispatch or a proxy."""
 
@@ -116,10 +119,8 @@ class VerbSpec(Struct, frozen=True, kw_only=True):
     """Names of the parameters it takes."""
 
 
-def _verbs(
-    role: Role, *names: str, debug: bool = False, local_only: bool = False
-) -> list[VerbSpec]:
-    return [VerbSpec(name=n, role=role, debug=debug, local_only=local_only) for n in names]
+def _engine_verbs(role: Role, *names: str, debug: bool = False) -> list[VerbSpec]:
+    return [VerbSpec(name=n, role=role, debug=debug, needs="a program engine") for n in names]
 
 
 def _built(
@@ -147,29 +148,32 @@ _TABLE: Final = (
     _built(Role.ADMIN, "peers.pin", params=("runtime_id", "pin"), local_only=True),
     _built(Role.ENGINEER, "config.set", params=("*",)),
     _built(Role.ADMIN, "shutdown", params=("confirm",)),
-    *_verbs(
+    *_engine_verbs(
         Role.VIEWER,
         *("tasks.stats", "events.tail", "events", "faults", "io.list", "io.read", "var.list"),
-        "audit.heads",
     ),
-    *_verbs(
+    VerbSpec(name="audit.heads", role=Role.VIEWER),
+    *_engine_verbs(
         Role.VIEWER,
         *("var.read", "var.forced", "debug.state", "debug.stack", "debug.variables"),
         "breakpoints.list",
         debug=True,
     ),
-    *_verbs(Role.OPERATOR, "pause", "resume", debug=True),
-    *_verbs(Role.OPERATOR, "restart"),
-    *_verbs(
+    *_engine_verbs(Role.OPERATOR, "pause", "resume", debug=True),
+    *_engine_verbs(Role.OPERATOR, "restart"),
+    *_engine_verbs(
         Role.ENGINEER,
         *("eval", "step_in", "step_over", "step_out", "breakpoints.set", "breakpoints.clear"),
         *("breakpoints.clear_all", "breakpoints.clear_id", "set", "var.force", "var.unforce"),
         *("io.force", "io.unforce"),
         debug=True,
     ),
-    *_verbs(Role.ENGINEER, "io.write"),
-    *_verbs(Role.ADMIN, "program.reload", "bytecode.reload"),
-    *_verbs(Role.ADMIN, "pair.start", "pair.list", "pair.revoke", "pair.claim", local_only=True),
+    *_engine_verbs(Role.ENGINEER, "io.write"),
+    *_engine_verbs(Role.ADMIN, "program.reload", "bytecode.reload"),
+    *(
+        VerbSpec(name=name, role=Role.ADMIN, local_only=True, needs="pairing")
+        for name in ("pair.start", "pair.list", "pair.revoke", "pair.claim")
+    ),
 )
 
 VERBS: Final[dict[str, VerbSpec]] = {verb.name: verb for verb in _TABLE}

@@ -21,6 +21,8 @@ from trust_runtime.contracts.errors import ContractViolation
         ("config-set", ("web.allowed_hosts", '["x"]'), "config.set", {"web.allowed_hosts": ["x"]}),
         ("restart", ("warm",), "restart", {"mode": "warm"}),
         ("step-in", (), "step_in", {}),
+        ("stats", (), "tasks.stats", {}),
+        ("call", ("stats",), "tasks.stats", {}),
         ("call", ("config.get", '{"keys": []}'), "config.get", {"keys": []}),
         ("call", ("status",), "status", {}),
     ],

@@ -17,6 +17,10 @@ from trust_runtime.core.policy.case import Case, Finding, denied, passed, skippe
 
 _CFG_MEMBERS: Final = ("params", "expected_revision", "expected_etag", "ha")
 _CMD_MEMBERS: Final = ("command", "params", "ha")
+_INSTEAD: Final = {
+    "tasks.stats": "for what is measured without one: GET /metrics, or trust-runtime api metrics"
+}
+"""What answers the same question in this version, for verbs that are not built."""
 
 
 def patch_of(payload: object) -> object:
@@ -107,10 +111,11 @@ def verb_denial(verb: VerbSpec, params: dict[str, Any], *, local: bool) -> Denia
         local: True at the control socket, which needs no `confirm`.
     """
     if not verb.built:
+        why = "" if verb.needs is None else f": it needs {verb.needs}"
         return deny(
             DenialCode.NOT_CONFIGURED,
-            f"verb {verb.name} is not in this version",
-            "use a version that has it",
+            f"verb {verb.name} is not in this version{why}",
+            _INSTEAD.get(verb.name, "use a version that has it"),
         )
     if "*" not in verb.params:
         for name in params:

@@ -230,6 +230,23 @@ def test_the_control_socket_needs_no_confirmation(
         assert (denial and denial.code) is code
 
 
+@pytest.mark.parametrize(
+    ("verb", "reason", "remedy"),
+    [
+        ("tasks.stats", "it needs a program engine", "trust-runtime api metrics"),
+        ("pause", "it needs a program engine", "use a version that has it"),
+        ("pair.list", "it needs pairing", "use a version that has it"),
+        ("audit.heads", "verb audit.heads is not in this version", "use a version that has it"),
+    ],
+)
+def test_a_verb_that_is_not_built_says_what_is_missing(verb: str, reason: str, remedy: str) -> None:
+    denial = verb_denial(VERBS[verb], {}, local=True)
+    assert denial is not None
+    assert denial.code is DenialCode.NOT_CONFIGURED
+    assert denial.reason.endswith(reason)
+    assert remedy in denial.remedy
+
+
 def test_a_verb_of_any_parameters_takes_any() -> None:
     assert verb_denial(VERBS["config.set"], {"anything": 1}, local=True) is None
 
