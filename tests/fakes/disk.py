@@ -29,10 +29,10 @@ from trust_runtime.contracts.timeline import TimelineEvent
 from trust_runtime.contracts.units import NS_PER_S
 from trust_runtime.core.audit_chain import link
 from trust_runtime.core.ledger import decide_ledger
+from trust_runtime.ports.store import REVISIONS_KEPT
 
 T = TypeVar("T")
 
-REVISIONS_KEPT: Final = 1_000
 LIMIT_MAX: Final = 1_000
 _KEPT_ANYWAY_NS: Final = 24 * 3_600 * NS_PER_S
 

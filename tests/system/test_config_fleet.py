@@ -1,5 +1,6 @@
 """The configuration of one runtime through another: written, lost, read back, rolled back."""
 
+import json
 import signal
 from pathlib import Path
 from typing import Any
@@ -195,3 +196,26 @@ def test_a_target_that_cannot_answer_is_told_as_what_it_is(here: Plant) -> None:
     assert set(seen[:-1]) <= {503}
     said, answer = first.get(f"{CLOUD}/config{AT_B}")
     assert (said, answer["denial_code"]) == (403, "stale_data")
+
+
+def test_the_command_line_compares_revisions_and_runtimes(here: Plant) -> None:
+    first, _ = here.pair()
+    for level in ("debug", "warn"):
+        assert write(first, {"log.level": level})[0] == 200
+    of_b = ("config", "diff", "--target", "runtime-b", "--json", "--against")
+    same = first.cli(*of_b, "2")
+    assert (same.returncode, json.loads(same.stdout)["differences"]) == (0, [])
+    older = first.cli(*of_b, "1")
+    assert older.returncode == 1, older
+    assert json.loads(older.stdout)["differences"] == [
+        {"key": "log.level", "values": {"revision 1": "debug", "revision 2": "warn"}}
+    ]
+    later = first.cli(*of_b, "3")
+    assert later.returncode == 1
+    assert "1..2, of which the newest 1000 are kept" in later.stderr
+    other = first.cli(*of_b, "runtime-a")
+    assert other.returncode == 1, other
+    assert {
+        "key": "log.level",
+        "values": {"runtime-a": "info", "runtime-b": "warn"},
+    } in json.loads(other.stdout)["differences"]

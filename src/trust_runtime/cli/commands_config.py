@@ -9,15 +9,15 @@ from msgspec import structs
 from trust_runtime.app.asking import new_request_id
 from trust_runtime.cli.asking import asking_options, connect
 from trust_runtime.cli.commands_timeline import moment
+from trust_runtime.cli.config_comparison import compare, comparison_lines, state_line
 from trust_runtime.cli.options import echo_json, printable
 from trust_runtime.cli.tables import table
 from trust_runtime.client.calls import conflict_of
-from trust_runtime.contracts.codec import encode_json
+from trust_runtime.contracts.codec import encode_json, to_plain
 from trust_runtime.contracts.config import ConfigRollback, ConfigView, DesiredWrite
 from trust_runtime.contracts.errors import ExitCode, Refused
 from trust_runtime.contracts.pages import DesiredDone
 from trust_runtime.contracts.units import API_VERSION
-from trust_runtime.core.config.diff import differences
 
 _ACTOR: Final = "local://cli"
 
@@ -73,7 +73,7 @@ def get(
     ]
     for line in table(("key", "value", "from"), rows) if rows else []:
         click.echo(line)
-    click.echo(_state_line(view))
+    click.echo(state_line(view))
     return _tell_missing(missing)
 
 
@@ -113,7 +113,12 @@ def set_(
 
 @config.command()
 @_target_option
-@click.option("--against", type=int, help="Compare two revisions: this one and the newest.")
+@click.option(
+    "--against",
+    metavar="REVISION|RUNTIME",
+    help="Compare the newest desired revision with an older one, or what is in force with another"
+    " runtime.",
+)
 @asking_options
 @click.pass_context
 def diff(
@@ -121,32 +126,28 @@ def diff(
     /,
     *,
     target: str | None,
-    against: int | None,
+    against: str | None,
     as_json: bool,
     **asked: Any,
 ) -> int:
-    """Show the keys on which desired and reported differ; exit 1 when there are any.
+    """Show the keys on which two documents differ; exit 1 when there are any.
 
-    Example: trust-runtime config diff --target runtime-b
+    Without --against desired and reported: what was asked for and is not in force. With a number
+    that revision of the desired document (0: the empty one) and the newest; with the id of a
+    runtime all values in force there and here.
+
+    Example: trust-runtime config diff --target runtime-b --against 3
     """
-    if against is not None:
-        raise click.UsageError(
-            "--against is not in this version: a history shows patches, see config history."
-        )
     with connect(ctx, asked) as client:
         view = client.config(target)
-    found = differences({"desired": view.desired, "reported": view.reported})
+        found = compare(client, view, target=target, against=against)
     if as_json:
-        echo_json({"runtime_id": view.runtime_id, "differences": found})
-    elif not found:
-        click.echo(f"{view.runtime_id}: reported is as desired")
+        echo_json({"runtime_id": view.runtime_id, **to_plain(found)})
     else:
-        rows = [(one.key, _of(one.values, "desired"), _of(one.values, "reported")) for one in found]
-        for line in table(("key", "desired", "reported"), rows):
+        for line in comparison_lines(found):
             click.echo(line)
-    if not as_json:
-        click.echo(_state_line(view))
-    return ExitCode.ERROR if found else ExitCode.OK
+        click.echo(state_line(view))
+    return ExitCode.ERROR if found.differences else ExitCode.OK
 
 
 @config.command()
@@ -265,15 +266,6 @@ def _tell_missing(keys: list[str]) -> ExitCode:
     return ExitCode.ERROR if keys else ExitCode.OK
 
 
-def _state_line(view: ConfigView) -> str:
-    text = f"{view.runtime_id}: {view.status.state.replace('_', ' ')}"
-    text += f", desired revision {view.meta.desired_revision}"
-    text += f", reported {view.meta.reported_revision}"
-    for error in view.status.errors:
-        text += f"\n  {printable(error)}"
-    return text
-
-
 def _assignment(text: str) -> tuple[str, Any]:
     key, equals, value = text.partition("=")
     if not equals or not key:
@@ -282,10 +274,6 @@ def _assignment(text: str) -> tuple[str, Any]:
         return key, json.loads(value)
     except ValueError:
         return key, value
-
-
-def _of(values: dict[str, Any], name: str) -> str:
-    return _json(values[name]) if name in values else "-"
 
 
 def _json(value: Any) -> str:

@@ -113,10 +113,17 @@ class AsyncClient:
         return await self.send(calls.write_config(write, target))
 
     async def config_history(
-        self, target: str | None = None, *, limit: int | None = None, before: int | None = None
+        self,
+        target: str | None = None,
+        *,
+        limit: int | None = None,
+        before: int | None = None,
+        revision: int | None = None,
     ) -> ConfigHistory:
         """See `Client.config_history`."""
-        return await self.send(calls.config_history(target, limit=limit, before=before))
+        return await self.send(
+            calls.config_history(target, limit=limit, before=before, revision=revision)
+        )
 
     async def roll_back_config(
         self, rollback: ConfigRollback, target: str | None = None

@@ -122,10 +122,17 @@ def write_config(write: DesiredWrite, target: str | None = None) -> Call[Desired
 
 
 def config_history(
-    target: str | None = None, *, limit: int | None = None, before: int | None = None
+    target: str | None = None,
+    *,
+    limit: int | None = None,
+    before: int | None = None,
+    revision: int | None = None,
 ) -> Call[ConfigHistory]:
-    """Return the call for the revisions of one runtime's configuration, newest first."""
-    query = {"target": target, "limit": limit, "before": before}
+    """Return the call for the revisions of one runtime's configuration, newest first; or for one.
+
+    `revision` is given without `limit` and `before`; its item has the whole document.
+    """
+    query = {"target": target, "limit": limit, "before": before, "revision": revision}
     return _get("/config/history", ConfigHistory, query=query)
 
 

@@ -122,10 +122,17 @@ class Client:
         return self.send(calls.write_config(write, target))
 
     def config_history(
-        self, target: str | None = None, *, limit: int | None = None, before: int | None = None
+        self,
+        target: str | None = None,
+        *,
+        limit: int | None = None,
+        before: int | None = None,
+        revision: int | None = None,
     ) -> ConfigHistory:
-        """Return the revisions of a configuration, newest first."""
-        return self.send(calls.config_history(target, limit=limit, before=before))
+        """Return the revisions of a configuration, newest first; or one, with its document."""
+        return self.send(
+            calls.config_history(target, limit=limit, before=before, revision=revision)
+        )
 
     def roll_back_config(self, rollback: ConfigRollback, target: str | None = None) -> DesiredDone:
         """Make a new revision that equals an old one."""

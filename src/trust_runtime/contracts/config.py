@@ -220,6 +220,8 @@ class HistoryParams(
     """How many revisions at most."""
     before: Annotated[int, Meta(ge=1, le=REVISION_MAX)] | None = None
     """Only revisions older than this one."""
+    revision: Annotated[int, Meta(ge=1, le=REVISION_MAX)] | None = None
+    """This one alone, with its whole document."""
 
 
 class HistoryItem(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -245,6 +247,10 @@ class HistoryItem(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Wall clock."""
     reached_reported_at_ns: int | None = None
     """Wall clock when it was first fully in force; None if it never was."""
+    document: dict[str, Any] | None = None
+    """The whole desired document; only where one revision was asked for."""
+    secret_revisions: dict[str, int] | None = None
+    """With the document: for each secret in it the revision that last changed it."""
 
 
 class ConfigHistory(Struct, frozen=True, kw_only=True):

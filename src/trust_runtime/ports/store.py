@@ -5,7 +5,7 @@ kept. Any call may raise StoreFailed; after a failed sync every later call does.
 """
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Final, Protocol
 
 from trust_runtime.contracts.audit import (
     AuditDraft,
@@ -19,6 +19,9 @@ from trust_runtime.contracts.ids import RuntimeId
 from trust_runtime.contracts.ledger import LedgerEntry, LedgerKey, LedgerVerdict
 from trust_runtime.contracts.presence import PeerRecord
 from trust_runtime.contracts.results import TargetReply
+
+REVISIONS_KEPT: Final = 1_000
+"""So many revisions of the configuration are kept, the newest."""
 
 
 class AuditLog(Protocol):
@@ -118,7 +121,7 @@ class ConfigStore(Protocol):
     ) -> tuple[AuditRecord, ...]:
         """Keep a revision (None: the patch changed nothing), its records and its ledger entry.
 
-        All in one commit. The newest 1000 revisions are kept.
+        All in one commit. The newest `REVISIONS_KEPT` revisions are kept.
 
         Raises:
             ContractViolation: the revision is not the next one, or the ledger key is taken.

@@ -14,11 +14,12 @@ from trust_runtime.contracts.config import (
     HistoryParams,
 )
 from trust_runtime.contracts.denial import DenialCode
+from trust_runtime.contracts.errors import ContractViolation
 from trust_runtime.contracts.ids import RuntimeId
 from trust_runtime.contracts.units import API_VERSION
 from trust_runtime.core.config.change import Change, Present, Refusal
 from trust_runtime.core.config.merge import changed_keys, document_etag, redact
-from trust_runtime.ports.store import ConfigStore
+from trust_runtime.ports.store import REVISIONS_KEPT, ConfigStore
 
 HISTORY_BYTES_MAX: Final = 1_048_576
 """So long is the history in one answer at most, unless a single revision is longer."""
@@ -46,8 +47,11 @@ class ConfigPast:
         """Return revisions, newest first; fewer than wanted when they are long.
 
         Raises:
+            ContractViolation: the one revision asked for is not kept.
             StoreFailed: they cannot be read.
         """
+        if wanted.revision is not None:
+            return self._page([await self._whole(wanted.revision, before=wanted.before)])
         items: list[HistoryItem] = []
         before, room = wanted.before, HISTORY_BYTES_MAX
         while room > 0 and len(items) < wanted.limit:
@@ -60,7 +64,27 @@ class ConfigPast:
             if len(page) < limit:
                 break
             before = page[-1].revision
+        return self._page(items)
+
+    def _page(self, items: list[HistoryItem]) -> ConfigHistory:
         return ConfigHistory(api_version=API_VERSION, runtime_id=self._own, items=tuple(items))
+
+    async def _whole(self, number: int, *, before: int | None) -> HistoryItem:
+        """Return one revision with its document."""
+        if before is not None:
+            raise ContractViolation("before", before, "nothing beside `revision`")
+        kept = await self._store.revision(number)
+        if kept is None:
+            newest = await self._store.newest()
+            last = 0 if newest is None else newest.revision
+            raise ContractViolation(
+                "revision", number, f"1..{last}, of which the newest {REVISIONS_KEPT} are kept"
+            )
+        return structs.replace(
+            _shown(kept),
+            document=redact(kept.document),
+            secret_revisions=dict(sorted(kept.secret_revisions.items())),
+        )
 
     async def explain(self, refusal: Refusal, change: Change, present: Present) -> Refusal:
         """Return a refused precondition with the keys that changed since what was expected.

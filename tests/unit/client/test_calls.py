@@ -45,6 +45,7 @@ EVERY = (
     calls.config(),
     calls.write_config(WRITE),
     calls.config_history(),
+    calls.config_history("b", revision=3),
     calls.roll_back_config(ConfigRollback(api_version="1.0", actor="local://tester", revision=1)),
     calls.action("r-1"),
     calls.links(),

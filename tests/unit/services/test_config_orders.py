@@ -112,6 +112,8 @@ async def test_the_history_takes_its_limits(scene: Scene) -> None:
 @pytest.mark.parametrize(
     ("op", "payload"),
     [
+        (ConfigOp.HISTORY, {"revision": 0}),
+        (ConfigOp.HISTORY, {"revision": 99}),
         (ConfigOp.HISTORY, {"limit": 0}),
         (ConfigOp.HISTORY, {"limit": 501}),
         (ConfigOp.HISTORY, {"before": 0}),

@@ -11,6 +11,7 @@ from service_world import ACTOR, SECRET, Node, Scene, virtual
 from signed_fleet import settings_of
 from trust_runtime.contracts.config import EMPTY_ETAG, ConfigRevision, HistoryParams
 from trust_runtime.contracts.denial import DenialCode, deny
+from trust_runtime.contracts.errors import ContractViolation
 from trust_runtime.core.config.change import Change, Present, Refusal
 from trust_runtime.core.config.merge import document_etag
 from trust_runtime.services.config_past import HISTORY_BYTES_MAX, ConfigPast
@@ -89,6 +90,37 @@ async def test_a_list_goes_on_where_one_ended(
 ) -> None:
     old, _ = await past(scene)
     assert [item.revision for item in (await old.history(wanted)).items] == numbers
+
+
+@virtual
+async def test_one_revision_is_shown_with_its_whole_document_but_no_secret(scene: Scene) -> None:
+    old, _ = await past(scene)
+    (item,) = (await old.history(HistoryParams(revision=4))).items
+    assert item.revision == 4
+    assert item.document == {"mesh.auth_token": "<redacted>", "log.level": "error"}
+    assert item.secret_revisions == {"mesh.auth_token": 4}
+    assert SECRET not in repr(item)
+    (older,) = (await old.history(HistoryParams(revision=3))).items
+    assert (older.document, older.secret_revisions) == (DOCUMENTS[2], {})
+    listed = (await old.history(HistoryParams())).items
+    assert {(item.document, item.secret_revisions) for item in listed} == {(None, None)}
+
+
+@virtual
+async def test_a_revision_that_is_not_kept_is_refused_with_those_that_are(scene: Scene) -> None:
+    old = past_of(await scene.node(), [structs.replace(REVISION, revision=n) for n in (2, 3)])
+    for number in (1, 4):
+        with pytest.raises(ContractViolation, match=r"1\.\.3, of which the newest 1000 are kept"):
+            await old.history(HistoryParams(revision=number))
+    with pytest.raises(ContractViolation, match="nothing beside"):
+        await old.history(HistoryParams(revision=3, before=3))
+
+
+@virtual
+async def test_before_the_first_write_no_revision_is_kept(scene: Scene) -> None:
+    old = past_of(await scene.node(), [])
+    with pytest.raises(ContractViolation, match=r"1\.\.0"):
+        await old.history(HistoryParams(revision=1))
 
 
 @pytest.mark.parametrize("limit", [15, 16, 17, 32, 40])

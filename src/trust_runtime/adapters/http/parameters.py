@@ -43,6 +43,10 @@ PARAMETERS: Final[Mapping[str, Parameter]] = {
     "cursor": Parameter("`next_cursor` of the page before.", whole(1, _SEQ_MAX)),
     "limit": Parameter("At most so many items.", whole(1, 1_000, 100)),
     "request_id": Parameter("Only records of this request, exactly as given.", TEXT),
+    "revision": Parameter(
+        "This revision alone, with its whole document; without `limit` and `before`.",
+        whole(1, _SEQ_MAX),
+    ),
     "runtime": Parameter("Only what concerns this runtime, in any accepted spelling.", TEXT),
     "since": Parameter(
         "Only what came after this event id, or after these nanoseconds since the epoch.", TEXT

@@ -49,7 +49,7 @@ _METHOD_NOT_ALLOWED: Final = 405
 
 _AUDIT_QUERY: Final = ("request_id", "actor", "runtime", "limit", "cursor")
 _TARGET: Final = ("target",)
-_HISTORY_QUERY: Final = ("target", "limit", "before")
+_HISTORY_QUERY: Final = ("target", "limit", "before", "revision")
 _HISTORY_LIMIT: Final = {
     "limit": Parameter("At most so many items.", whole(1, HISTORY_LIMIT_MAX, 50))
 }

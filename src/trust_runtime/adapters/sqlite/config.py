@@ -14,8 +14,8 @@ from trust_runtime.contracts.audit import AuditDraft, AuditRecord
 from trust_runtime.contracts.config import REVISION_MAX, BootRecord, ConfigRevision
 from trust_runtime.contracts.errors import ContractViolation
 from trust_runtime.contracts.ledger import LedgerEntry
+from trust_runtime.ports.store import REVISIONS_KEPT
 
-REVISIONS_KEPT: Final = 1_000
 _TABLE: Final = "config_revision"
 _SELECT: Final = "SELECT record, seal FROM config_revision"
 

@@ -1,6 +1,7 @@
 """`config`, `config/desired`, `config/history` and `config/rollback` (contract 6.10 to 6.12)."""
 
 import re
+from collections.abc import Mapping
 from typing import Any, Final
 
 from msgspec import structs
@@ -44,23 +45,33 @@ async def get_config(asked: Asked, backend: Backend) -> Response | Refusal:
 
 
 async def get_history(asked: Asked, backend: Backend) -> Response | Refusal:
-    """Return revisions, newest first, secrets redacted; fewer than asked for when they are long."""
+    """Return revisions, newest first, secrets redacted; fewer than asked for when they are long.
+
+    With `revision` that one alone and its whole document; one that is not kept any more is refused.
+    """
     query = asked.query
     target = addressed(query.get("target"), backend)
     if isinstance(target, Refusal):
         return target
-    limit = query.get("limit", _ITEMS_DEFAULT)
-    before = query.get("before")
-    wanted = HistoryParams(
-        limit=whole_number("limit", limit, least=1, most=HISTORY_LIMIT_MAX),
-        before=None
-        if before is None
-        else whole_number("before", before, least=1, most=REVISION_MAX),
-    )
-    shown = await backend.config.history(target, wanted, asked.caller)
+    shown = await backend.config.history(target, _wanted(query), asked.caller)
     if isinstance(shown, Unanswered):
         return unanswered(shown)
     return json_answer(shown.content, headers=audit_header(shown.audit_id))
+
+
+def _wanted(query: Mapping[str, str]) -> HistoryParams:
+    def number(name: str) -> int | None:
+        text = query.get(name)
+        return None if text is None else whole_number(name, text, least=1, most=REVISION_MAX)
+
+    limit = query.get("limit", _ITEMS_DEFAULT)
+    if "revision" in query and not query.keys().isdisjoint({"limit", "before"}):
+        raise ContractViolation("query.revision", query["revision"], "no `limit`, no `before`")
+    return HistoryParams(
+        limit=whole_number("limit", limit, least=1, most=HISTORY_LIMIT_MAX),
+        before=number("before"),
+        revision=number("revision"),
+    )
 
 
 async def post_desired(asked: Asked, backend: Backend) -> Response | Refusal:
