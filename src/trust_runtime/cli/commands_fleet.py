@@ -63,6 +63,7 @@ def status_lines(state: StateDocument, matrix: Matrix) -> list[str]:
     else:
         first = f"{len(wrong)} of {count} need attention"
     now_ns = max((node.last_seen_ns for node in nodes), default=0)
+    cells = _own_cells(matrix)
     rows = [
         (
             node.runtime_id,
@@ -72,12 +73,13 @@ def status_lines(state: StateDocument, matrix: Matrix) -> list[str]:
             (node.config_state or "-").replace("_", " "),
             node.version or "-",
             duration(node.uptime_ms) if node.lifecycle_state is Lifecycle.ONLINE else "-",
-            ago(node.last_seen_ns, now_ns),
+            _heard(node, cells.get(node.runtime_id), now_ns),
         )
         for node in nodes
     ]
-    head = ("runtime", "state", "health", "trust", "config", "version", "uptime", "seen")
-    return [first, *(f"  {printable(text)}" for text in wrong), "", *table(head, rows)]
+    head = ("runtime", "state", "health", "trust", "config", "version", "uptime", "heard")
+    attention = [f"  {printable(text)}" for text in wrong]
+    return [first, *attention, printable(_resolution(matrix, cells)), "", *table(head, rows)]
 
 
 @fleet.command()
@@ -147,10 +149,42 @@ def _attention(node: Node, matrix: Matrix | None) -> str | None:
     return f"{node.runtime_id} {', '.join(found)}" if found else None
 
 
+def _own_cells(matrix: Matrix) -> dict[str, Cell]:
+    """Return what the connected runtime sees itself, by target."""
+    rows = [row.cells for row in matrix.rows if row.observer == matrix.connected_via]
+    return {cell.target: cell for row in rows for cell in row}
+
+
 def _own_sight(matrix: Matrix, target: str) -> Sight | None:
     """Return why the connected runtime does not hear a target."""
-    cells = [row.cells for row in matrix.rows if row.observer == matrix.connected_via]
-    return next((c.sight for row in cells for c in row if c.target == target), None)
+    cell = _own_cells(matrix).get(target)
+    return None if cell is None else cell.sight
+
+
+def _heard(node: Node, cell: Cell | None, now_ns: int) -> str:
+    """Return how long ago a runtime was heard; its own process's clock counts where it did."""
+    if cell is not None and cell.sight is Sight.SELF:
+        return "-"
+    if cell is not None and cell.heard_ago_ms is not None:
+        return f"{duration(cell.heard_ago_ms)} ago"
+    return ago(node.last_seen_ns, now_ns)
+
+
+def _resolution(matrix: Matrix, cells: dict[str, Cell]) -> str:
+    """Return whose view this is, how old its oldest evidence is, and what it cannot show yet."""
+    ages = {
+        cell.target: cell.heard_ago_ms
+        for cell in cells.values()
+        if cell.sight is Sight.HEARD and cell.heard_ago_ms is not None
+    }
+    text = f"as seen by {matrix.connected_via}"
+    if ages:
+        oldest = max(ages, key=lambda target: ages[target])
+        text += f", which heard {oldest} {duration(ages[oldest])} ago"
+        text += " and all others since" if len(ages) > 1 else ""
+    if matrix.silence_ms is not None:
+        text += f"; a freeze or a cut shows after {duration(matrix.silence_ms)} of silence"
+    return text
 
 
 def _troubles(matrix: Matrix) -> list[str]:

@@ -165,7 +165,7 @@ class Row(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One per runtime, in the order of `runtimes`."""
 
 
-class Matrix(Struct, frozen=True, kw_only=True):
+class Matrix(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Who sees whom: N x N."""
 
     api_version: str
@@ -176,3 +176,6 @@ class Matrix(Struct, frozen=True, kw_only=True):
     """Every runtime known here, the own one included, ascending."""
     rows: tuple[Row, ...]
     """One per runtime, in the same order."""
+    silence_ms: int | None = None
+    """How long one that `connected_via` hears may say nothing and still counts as heard, the most
+    patient one: a freeze or a cut shows after that many milliseconds. None when none is heard."""

@@ -23,6 +23,7 @@ def build_matrix(
     *,
     view_age_ms_max: int,
     lost_view_age_ms_max: int,
+    silence_ms: int | None = None,
 ) -> Matrix:
     """Return the matrix over `runtimes`; the same for any order of them.
 
@@ -32,6 +33,7 @@ def build_matrix(
         views: the newest view of each observer that has one.
         view_age_ms_max: an older view counts as none: what it says was true once.
         lost_view_age_ms_max: the same for an observer that `own` does not hear any more.
+        silence_ms: how long one that `own` hears may say nothing; None when it hears none.
     """
     ids = sorted(set(runtimes))
     heard: set[str] = {own}
@@ -60,7 +62,13 @@ def build_matrix(
                 cells=cells,
             )
         )
-    return Matrix(api_version=API_VERSION, connected_via=own, runtimes=tuple(ids), rows=tuple(rows))
+    return Matrix(
+        api_version=API_VERSION,
+        connected_via=own,
+        runtimes=tuple(ids),
+        rows=tuple(rows),
+        silence_ms=silence_ms,
+    )
 
 
 def _cell(

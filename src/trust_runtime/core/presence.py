@@ -64,13 +64,17 @@ def is_duplicate(
     return now_ns - proven[1] > DUPLICATE_GRACE_MS * NS_PER_MS
 
 
+def forgiven_ms(evidence: PeerEvidence, limits: PresenceLimits) -> int:
+    """Return how long, in milliseconds, a peer may say nothing and still count as online."""
+    return max(2 * evidence.beacon_period_ms, limits.stale_after_ms)
+
+
 def _stale_from_ns(evidence: PeerEvidence, limits: PresenceLimits) -> int | None:
     """Return the first instant at which the evidence no longer says alive; None: it never did."""
     if evidence.beacon_at_ns is None:
         return evidence.contact_lost_at_ns
-    grace_ms = max(2 * evidence.beacon_period_ms, limits.stale_after_ms)
-    # The rule is "older than", so a beacon exactly `grace_ms` old still counts.
-    silent_from_ns = evidence.beacon_at_ns + grace_ms * NS_PER_MS + 1
+    # The rule is "older than", so a beacon exactly that old still counts.
+    silent_from_ns = evidence.beacon_at_ns + forgiven_ms(evidence, limits) * NS_PER_MS + 1
     if evidence.contact_lost_at_ns is not None:
         # A token lost after a long silence is no newer contact: the silence came first.
         return min(evidence.contact_lost_at_ns, silent_from_ns)

@@ -18,6 +18,7 @@ from trust_runtime.contracts.presence import Lifecycle
 from trust_runtime.contracts.sight import HeldView, Matrix, PeerView, Sight, View
 from trust_runtime.contracts.units import MS_PER_S, NS_PER_MS, MonotonicNs
 from trust_runtime.core.matrix import build_matrix
+from trust_runtime.core.presence import forgiven_ms
 from trust_runtime.ports.clock import Clock
 from trust_runtime.ports.mesh import Mesh
 from trust_runtime.services.hails import Hails
@@ -174,6 +175,7 @@ class Views:
             views,
             view_age_ms_max=VIEW_AGE_MS_MAX,
             lost_view_age_ms_max=LOST_VIEW_AGE_MS_MAX,
+            silence_ms=self._silence_ms(),
         )
 
     def own_view(self) -> View:
@@ -202,6 +204,11 @@ class Views:
             boot_id=peer.evidence.beacon_boot,
             head=self.head_of(peer.record.runtime_id),
         )
+
+    def _silence_ms(self) -> int | None:
+        limits = self._running.settings.presence
+        online = [p.evidence for p in self._peers if p.lifecycle is Lifecycle.ONLINE]
+        return max((forgiven_ms(evidence, limits) for evidence in online), default=None)
 
     def _note(self, sights: dict[RuntimeId, Sight]) -> None:
         before, self._told = self._told, sights

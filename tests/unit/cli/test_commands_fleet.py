@@ -1,14 +1,23 @@
-"""`fleet matrix`: who sees whom, as text and as an exit code."""
+"""`fleet status` and `fleet matrix`: what is wrong, and who sees whom."""
 
 import json
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from answering_process import answering
 from command_line import CommandLine
-from trust_runtime.cli.commands_fleet import matrix_lines
+from trust_runtime.cli.commands_fleet import matrix_lines, status_lines
 from trust_runtime.contracts.codec import encode_json
+from trust_runtime.contracts.fleet import (
+    Context,
+    FeatureFlags,
+    Node,
+    StateDocument,
+    Topology,
+    TrustState,
+)
 from trust_runtime.contracts.presence import Lifecycle
 from trust_runtime.contracts.sight import Cell, Matrix, Row, Sight
 from trust_runtime.contracts.units import API_VERSION
@@ -120,6 +129,67 @@ def test_the_running_process_is_asked_and_the_exit_code_says_whether_all_is_well
     assert as_json.code == code
     assert json.loads(as_json.out) == json.loads(encode_json(found))
     assert answers.calls == [("fleet.matrix", {})] * 2
+
+
+def node(runtime_id: str, lifecycle: Lifecycle = Lifecycle.ONLINE, seen_ns: int = 0) -> Node:
+    return Node(
+        runtime_id=runtime_id,
+        site="default-site",
+        display_name=runtime_id,
+        role="MEMBER",
+        lifecycle_state=lifecycle,
+        trust_state=TrustState.TRUSTED,
+        last_seen_ns=seen_ns,
+    )
+
+
+def state(*nodes: Node) -> StateDocument:
+    return StateDocument(
+        api_version=API_VERSION,
+        context=Context(
+            connected_via=OWN,
+            acting_on=(OWN,),
+            site_scope=("default-site",),
+            identity="local://admin",
+            role="admin",
+            mode="edit",
+        ),
+        topology=Topology(nodes=nodes, edges=(), host_groups=()),
+        timeline=(),
+        feature_flags=FeatureFlags(),
+    )
+
+
+def test_the_status_says_whose_view_it_is_how_old_and_what_it_cannot_show_yet() -> None:
+    found = matrix(row(OWN, itself(OWN), seen("b", heard_ago_ms=1_700), seen("c")))
+    lines = status_lines(
+        state(node(OWN), node("b"), node("c")), structs.replace(found, silence_ms=2_000)
+    )
+    assert (lines[0], lines[2]) == ("all 3 runtimes are well", "")
+    assert lines[1] == (
+        "as seen by press-1, which heard b 1.7s ago and all others since;"
+        " a freeze or a cut shows after 2.0s of silence"
+    )
+    assert [line.split()[0] + line[line.rindex("  ") :] for line in lines[3:]] == [
+        "RUNTIME  HEARD",
+        "press-1  -",
+        "b  1.7s ago",
+        "c  0.4s ago",
+    ]
+
+
+def test_the_age_of_what_is_not_heard_is_no_evidence() -> None:
+    found = matrix(
+        row(OWN, itself(OWN), seen("b", Sight.FROZEN, 9_000), seen("c", Sight.NEVER, None))
+    )
+    lines = status_lines(
+        state(node(OWN, seen_ns=5), node("b", Lifecycle.STALE), node("c", Lifecycle.OFFLINE)), found
+    )
+    assert lines[0] == "1 of 3 need attention"
+    assert lines[1].startswith("  b is stale (")
+    assert lines[2] == "as seen by press-1"
+    assert lines[-2].endswith("9.0s ago")
+    assert lines[-1].endswith("never")
 
 
 def test_without_a_running_process_there_is_no_matrix(command: CommandLine, project: Path) -> None:

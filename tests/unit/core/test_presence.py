@@ -11,6 +11,7 @@ from trust_runtime.contracts.units import NS_PER_MS, NS_PER_S, MonotonicNs
 from trust_runtime.core.presence import (
     DUPLICATE_GRACE_MS,
     decide_lifecycle,
+    forgiven_ms,
     is_duplicate,
     next_change_ns,
 )
@@ -237,3 +238,10 @@ def test_a_duplicate_takes_two_proven_incarnations_and_no_order(
     if doubled:
         assert len(since.keys() & pins.keys()) > 1
         assert is_duplicate(since, pins, now_ns=MonotonicNs(now_ns + 1))
+
+
+@pytest.mark.parametrize("evidence", [ALIVE, SLOW, QUICK, HALF])
+def test_silence_is_forgiven_exactly_that_long(evidence: PeerEvidence) -> None:
+    forgiven = forgiven_ms(evidence, LIMITS)
+    assert decide_lifecycle(evidence, LIMITS, now_ns=after(forgiven)) is ONLINE
+    assert decide_lifecycle(evidence, LIMITS, now_ns=after(forgiven, 1)) is STALE

@@ -266,6 +266,22 @@ async def test_everybody_sees_whom_everybody_sees(scene: Scene) -> None:
 
 
 @virtual
+async def test_the_matrix_says_how_long_a_silence_is_not_seen(scene: Scene) -> None:
+    alone = await site(scene, "press-9")
+    assert (await alone.views.matrix()).silence_ms is None
+    one, two, three = await trio(scene)
+    assert (await one.views.matrix()).silence_ms == 2_000
+    slow = one.node.services.peers.get(two.id)
+    assert slow is not None
+    slow.evidence = structs.replace(slow.evidence, beacon_period_ms=5_000)
+    assert (await one.views.matrix()).silence_ms == 10_000
+    one.loses(two)
+    assert (await one.views.matrix()).silence_ms == 2_000
+    one.loses(three)
+    assert (await one.views.matrix()).silence_ms is None
+
+
+@virtual
 async def test_only_the_observer_s_own_signed_view_counts(scene: Scene) -> None:
     one, two, three = await trio(scene)
     stranger = await site(scene, "press-9")
