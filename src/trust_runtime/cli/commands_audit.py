@@ -17,6 +17,8 @@ from trust_runtime.cli.options import (
     printable,
     project_option,
 )
+from trust_runtime.cli.tables import table
+from trust_runtime.cli.times import moment, utc_option
 from trust_runtime.contracts.audit import AuditFilter, AuditRecord
 from trust_runtime.contracts.codec import encode_json, to_plain
 from trust_runtime.contracts.denial import DenialCode
@@ -24,6 +26,10 @@ from trust_runtime.contracts.errors import ExitCode, Refused
 from trust_runtime.contracts.ids import parse_runtime_id
 from trust_runtime.contracts.witness import FleetAudit, Standing
 
+_HEAD = (
+    *("seq", "time", "action", "from -> to", "actor", "result", "code", "request id"),
+    "audit id",
+)
 _UNDOUBTED = (Standing.OK, Standing.NOT_VERIFIED)
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
@@ -46,6 +52,7 @@ def audit() -> None:
 @project_option
 @endpoint_option
 @json_option
+@utc_option
 @click.option("--request-id", help="Only this request.")
 @click.option("--actor", help="Only this claim.")
 @click.option("--runtime", help="Only records from or to this runtime.")
@@ -58,27 +65,25 @@ def list_(
     project: Path | None,
     endpoint: str | None,
     as_json: bool,
-    request_id: str | None,
-    actor: str | None,
-    runtime: str | None,
+    utc: bool,
     limit: int,
+    **only: str | None,
 ) -> None:
-    """List records, newest first.
+    """List records, newest first; --json has every field of them.
 
     Example: trust-runtime audit list --project ~/trust-cloud-demo/runtime-a --limit 5
     """
-    wanted = AuditFilter(request_id=request_id, actor=actor, runtime=runtime, limit=limit)
     if endpoint is None:
-        records = _records(ctx, project).list(wanted)
+        records = _records(ctx, project).list(AuditFilter(**only, limit=limit))
     else:
         with client_of(endpoint) as client:
-            asked = {"request_id": request_id, "actor": actor, "runtime": runtime}
-            records = client.audit(**asked, limit=limit).items
+            records = client.audit(**only, limit=limit).items
     if as_json:
         echo_json({"items": records})
         return
-    for record in records:
-        click.echo(printable(_line(record)))
+    rows = [_row(record, utc=utc) for record in records]
+    for line in table(_HEAD, rows) if rows else ["no record"]:
+        click.echo(line)
 
 
 @audit.command()
@@ -110,7 +115,8 @@ def show(
         echo_json({"records": records})
     else:
         for record in records:
-            for name, value in record.items():
+            when = {"time": moment(record["timestamp_ns"])}
+            for name, value in {**when, **record}.items():
                 click.echo(printable(f"{name:<15} {value}"))
             click.echo()
     if not records:
@@ -236,14 +242,17 @@ def _verify_fleet(found: FleetAudit, *, as_json: bool) -> int:
     return ExitCode.OK if found.ok else ExitCode.ERROR
 
 
-def _line(record: AuditRecord) -> str:
-    verdict = record.outcome or record.phase
-    verb = f" {record.verb}" if record.verb else ""
-    code = f" {record.denial_code}" if record.denial_code else ""
+def _row(record: AuditRecord, *, utc: bool) -> tuple[str, ...]:
     return (
-        f"{record.seq:>6}  {record.audit_id}  {record.action_type}{verb}"
-        f"  {record.origin} -> {record.target or '-'}  {record.decision} {verdict}{code}"
-        f"  {record.request_id}"
+        str(record.seq),
+        moment(record.timestamp_ns, utc=utc),
+        record.action_type + (f" {record.verb}" if record.verb else ""),
+        f"{record.origin} -> {record.target or '-'}",
+        record.actor,
+        record.outcome or record.decision,
+        record.denial_code or "-",
+        record.request_id,
+        record.audit_id,
     )
 
 

@@ -8,10 +8,10 @@ from msgspec import structs
 
 from trust_runtime.app.asking import new_request_id
 from trust_runtime.cli.asking import asking_options, connect
-from trust_runtime.cli.commands_timeline import moment
 from trust_runtime.cli.config_comparison import compare, comparison_lines, state_line
 from trust_runtime.cli.options import echo_json, printable
 from trust_runtime.cli.tables import table
+from trust_runtime.cli.times import moment, utc_option
 from trust_runtime.client.calls import conflict_of
 from trust_runtime.contracts.codec import encode_json, to_plain
 from trust_runtime.contracts.config import ConfigRollback, ConfigView, DesiredWrite
@@ -154,6 +154,7 @@ def diff(
 @_target_option
 @click.option("--limit", type=click.IntRange(1, 500), default=20, show_default=True)
 @click.option("--before", type=int, help="Only revisions below this one.")
+@utc_option
 @asking_options
 @click.pass_context
 def history(
@@ -164,6 +165,7 @@ def history(
     limit: int,
     before: int | None,
     as_json: bool,
+    utc: bool,
     **asked: Any,
 ) -> None:
     """Show who changed what, newest first.
@@ -176,10 +178,16 @@ def history(
         echo_json(found)
         return
     rows = [
-        (str(one.revision), one.kind, moment(one.created_at_ns), one.actor, _json(one.patch))
+        (
+            str(one.revision),
+            one.kind,
+            moment(one.created_at_ns, utc=utc),
+            one.actor,
+            _json(one.patch),
+        )
         for one in found.items
     ]
-    head = ("revision", "kind", "time (UTC)", "actor", "patch")
+    head = ("revision", "kind", "time", "actor", "patch")
     for line in table(head, rows) if rows else ["no revision yet"]:
         click.echo(line)
 

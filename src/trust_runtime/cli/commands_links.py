@@ -5,13 +5,13 @@ from typing import Any, Final
 import click
 
 from trust_runtime.cli.asking import asking_options, connect
-from trust_runtime.cli.commands_timeline import moment
 from trust_runtime.cli.options import echo_json
 from trust_runtime.cli.tables import table
+from trust_runtime.cli.times import moment, utc_option
 from trust_runtime.contracts.links import LinkPreference, Transport, TransportWrite
 from trust_runtime.contracts.units import API_VERSION
 
-_HEAD: Final = ("source", "target", "transport", "actor", "since (UTC)", "from")
+_HEAD: Final = ("source", "target", "transport", "actor", "since", "from")
 
 
 @click.group()
@@ -20,9 +20,10 @@ def links() -> None:
 
 
 @links.command("list")
+@utc_option
 @asking_options
 @click.pass_context
-def list_(ctx: click.Context, /, *, as_json: bool, **asked: Any) -> None:
+def list_(ctx: click.Context, /, *, as_json: bool, utc: bool, **asked: Any) -> None:
     """Show every link preference of the runtime.
 
     Example: trust-runtime links list --project ~/trust-cloud-demo/runtime-a
@@ -32,7 +33,7 @@ def list_(ctx: click.Context, /, *, as_json: bool, **asked: Any) -> None:
     if as_json:
         echo_json(page)
         return
-    rows = [_row(one) for one in page.items]
+    rows = [_row(one, utc=utc) for one in page.items]
     for line in table(_HEAD, rows) if rows else ["no preference; process data goes by the mesh"]:
         click.echo(line)
 
@@ -90,5 +91,6 @@ def remove(ctx: click.Context, /, *, target: str, as_json: bool, **asked: Any) -
         click.echo(f"removed: {done.removed.source} -> {done.removed.target} ({done.audit_id})")
 
 
-def _row(one: LinkPreference) -> tuple[str, ...]:
-    return (one.source, one.target, one.transport, one.actor, moment(one.updated_at_ns), one.origin)
+def _row(one: LinkPreference, *, utc: bool) -> tuple[str, ...]:
+    since = moment(one.updated_at_ns, utc=utc)
+    return (one.source, one.target, one.transport, one.actor, since, one.origin)

@@ -10,13 +10,14 @@ import click
 from trust_runtime.cli.asking import asking_options, connect
 from trust_runtime.cli.options import echo_json, printable
 from trust_runtime.cli.tables import table
+from trust_runtime.cli.times import moment, utc_option
 from trust_runtime.client import Client
 from trust_runtime.contracts.codec import convert, encode_json
 from trust_runtime.contracts.errors import ContractViolation
 from trust_runtime.contracts.timeline import Category, TimelineEvent
 from trust_runtime.contracts.units import NS_PER_S
 
-_HEAD: Final = ("time (UTC)", "severity", "category", "runtime", "what")
+_HEAD: Final = ("time", "severity", "category", "runtime", "what")
 
 
 @click.command()
@@ -27,6 +28,7 @@ _HEAD: Final = ("time (UTC)", "severity", "category", "runtime", "what")
 @click.option("--runtime", help="Only about this runtime.")
 @click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True)
 @click.option("--follow", is_flag=True, help="Go on with what happens, until Ctrl+C.")
+@utc_option
 @asking_options
 @click.pass_context
 def timeline(
@@ -34,6 +36,7 @@ def timeline(
     /,
     *,
     as_json: bool,
+    utc: bool,
     since: str | None,
     category: str | None,
     runtime: str | None,
@@ -55,24 +58,27 @@ def timeline(
         if as_json:
             echo_json(page)
         else:
-            for line in event_lines(page.items):
+            for line in event_lines(page.items, utc=utc):
                 click.echo(line)
             if page.next_since is not None:
                 click.echo(f"more: --since {page.next_since}", err=True)
         if follow:
             with suppress(KeyboardInterrupt):
-                _follow(client, category=category, runtime=runtime, as_json=as_json)
+                _follow(client, category=category, runtime=runtime, as_json=as_json, utc=utc)
 
 
-def event_lines(events: Iterable[TimelineEvent]) -> list[str]:
+def event_lines(events: Iterable[TimelineEvent], *, utc: bool = False) -> list[str]:
     """Return events as a table."""
     rows = [
-        (moment(e.timestamp_ns), e.severity, e.category, e.runtime_id, e.summary) for e in events
+        (moment(one.timestamp_ns, utc=utc), one.severity, one.category, one.runtime_id, one.summary)
+        for one in events
     ]
     return table(_HEAD, rows) if rows else ["nothing happened"]
 
 
-def _follow(client: Client, *, category: str | None, runtime: str | None, as_json: bool) -> None:
+def _follow(
+    client: Client, *, category: str | None, runtime: str | None, as_json: bool, utc: bool
+) -> None:
     for message in client.events():
         if message.event != "timeline":
             continue
@@ -81,19 +87,13 @@ def _follow(client: Client, *, category: str | None, runtime: str | None, as_jso
         except ContractViolation:
             continue
         if category in (None, event.category) and runtime in (None, event.runtime_id):
-            text = encode_json(event).decode() if as_json else _line(event)
+            text = encode_json(event).decode() if as_json else _line(event, utc=utc)
             click.echo(text)
 
 
-def _line(event: TimelineEvent) -> str:
-    return printable(
-        f"{moment(event.timestamp_ns)}  {event.severity}  {event.runtime_id}  {event.summary}"
-    )
-
-
-def moment(ns: int) -> str:
-    """Return an instant for people, UTC, to the second."""
-    return datetime.fromtimestamp(ns / NS_PER_S, UTC).strftime("%Y-%m-%d %H:%M:%S")
+def _line(event: TimelineEvent, *, utc: bool) -> str:
+    when = moment(event.timestamp_ns, utc=utc)
+    return printable(f"{when}  {event.severity}  {event.runtime_id}  {event.summary}")
 
 
 def _since(text: str | None) -> str | int | None:

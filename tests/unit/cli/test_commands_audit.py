@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import sqlite3
 from pathlib import Path
 from typing import Any
@@ -35,13 +36,34 @@ def tamper(project: Path, statement: str) -> None:
 
 
 def test_list_shows_one_line_per_record_newest_first(command: CommandLine, recorded: Path) -> None:
-    ran = command("audit", "list", "--project", recorded)
+    ran = command("audit", "list", "--project", recorded, "--utc")
     assert (ran.code, ran.err) == (0, "")
-    assert ran.out.splitlines() == [
-        "     3  audit-3  cmd_invoke health  press-1 -> press-2  allowed executed  r\\n  audit-9",
-        "     2  audit-2  cfg_apply  press-1 -> -  denied denied contract_violation  =cmd|'/C'!A0",
-        "     1  audit-1  cfg_apply  press-1 -> press-2  allowed executed  request-1",
+    cells = [re.split("  +", line) for line in ran.out.splitlines()]
+    operator = "spiffe://trust/default-site/operator"
+    assert cells == [
+        [
+            *("SEQ", "TIME", "ACTION", "FROM -> TO", "ACTOR", "RESULT", "CODE", "REQUEST ID"),
+            "AUDIT ID",
+        ],
+        [
+            *("3", "2023-11-14T22:13:20Z", "cmd_invoke health", "press-1 -> press-2", operator),
+            *("executed", "-", "r\\n", "audit-9", "audit-3"),
+        ],
+        [
+            *("2", "2023-11-14T22:13:20Z", "cfg_apply", "press-1 -> -"),
+            *("@SUM(1)\\x1b[2J\\n", "9", "audit-9", "forged"),
+            *("denied", "contract_violation", "=cmd|'/C'!A0", "audit-2"),
+        ],
+        [
+            *("1", "2023-11-14T22:13:20Z", "cfg_apply", "press-1 -> press-2", operator),
+            *("executed", "-", "request-1", "audit-1"),
+        ],
     ]
+
+
+def test_an_empty_list_says_so(command: CommandLine, recorded: Path) -> None:
+    ran = command("audit", "list", "--project", recorded, "--actor", "nobody")
+    assert (ran.code, ran.out) == (0, "no record\n")
 
 
 @pytest.mark.parametrize(
