@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from msgspec import structs
 
 from trust_runtime.app.records import ProjectRecords
 from trust_runtime.cli.asking import client_of
@@ -74,7 +75,8 @@ def list_(
     Example: trust-runtime audit list --project ~/trust-cloud-demo/runtime-a --limit 5
     """
     if endpoint is None:
-        records = _records(ctx, project).list(AuditFilter(**only, limit=limit))
+        wanted = structs.replace(AuditFilter(limit=limit), **only)
+        records = _records(ctx, project).list(wanted)
     else:
         with client_of(endpoint) as client:
             records = client.audit(**only, limit=limit).items
@@ -249,7 +251,7 @@ def _row(record: AuditRecord, *, utc: bool) -> tuple[str, ...]:
         record.action_type + (f" {record.verb}" if record.verb else ""),
         f"{record.origin} -> {record.target or '-'}",
         record.actor,
-        record.outcome or record.decision,
+        record.outcome or f"{record.decision} ({record.phase})",
         record.denial_code or "-",
         record.request_id,
         record.audit_id,
