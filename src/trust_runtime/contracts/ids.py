@@ -61,6 +61,15 @@ def name_of(runtime: RuntimeId) -> str:
     return runtime.rpartition("/")[2]
 
 
+def spelled_in(site: SiteName, runtime: RuntimeId) -> str:
+    """Return how `runtime` is written in the configuration of a runtime of `site`.
+
+    There a bare name means the own site (contract 2.2), so elsewhere the default site is written.
+    """
+    bare = "/" not in runtime and site != DEFAULT_SITE
+    return f"{DEFAULT_SITE}/{runtime}" if bare else runtime
+
+
 def spiffe_id(runtime: RuntimeId) -> SpiffeId:
     """Return the SPIFFE id of a runtime; it always names the site."""
     return SpiffeId(f"{SPIFFE_ROOT}/{site_of(runtime)}/{name_of(runtime)}")

@@ -158,6 +158,8 @@ class BeaconStatus(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Whether debug-gated verbs are usable."""
     accepts: tuple[AcceptedWrite, ...] = ()
     """Inbound rules that match its own id."""
+    accepts_cut: bool = False
+    """Whether it has more of them than a beacon has room for."""
     config: ConfigReport
     """Its configuration."""
     web: WebReport | None = None

@@ -1,7 +1,7 @@
 """The fleet as this runtime shows it: facts projected at most ten times a second (D59)."""
 
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 from msgspec import Raw, structs
 
@@ -9,8 +9,8 @@ from trust_runtime.contracts.codec import encode_json
 from trust_runtime.contracts.decisions import TargetState
 from trust_runtime.contracts.fleet import StateDocument, Topology
 from trust_runtime.contracts.ids import RuntimeId
-from trust_runtime.contracts.policy import Caller
-from trust_runtime.contracts.presence import Lifecycle
+from trust_runtime.contracts.policy import Caller, Profile
+from trust_runtime.contracts.presence import BeaconStatus, Lifecycle
 from trust_runtime.contracts.timeline import TimelineEvent
 from trust_runtime.contracts.units import API_VERSION, NS_PER_MS
 from trust_runtime.core.policy.case import ConfigFacts, DecisionFacts, PeerFacts
@@ -36,6 +36,7 @@ _AGE_MS_MAX: Final = 1_000
 _DOCUMENTS_MAX: Final = 8
 """Callers whose state is kept, as bytes, until something changes."""
 
+_PROFILES: Final = frozenset(Profile)
 _TARGET_STATE: Final = {
     Lifecycle.ONLINE: TargetState.REACHABLE,
     Lifecycle.STALE: TargetState.STALE,
@@ -199,7 +200,26 @@ def _peer_facts(peer: Peer) -> PeerFacts:
     return PeerFacts(
         target_state=_TARGET_STATE[peer.lifecycle],
         trust_reason=peer.trust_reason,
-        accepts=() if status is None else status.accepts,
-        debug_enabled=None if status is None else status.debug_enabled,
         clock_skew_ms=peer.clock_skew_ms,
+        **({} if status is None else _word_of(status)),
+    )
+
+
+def _word_of(status: BeaconStatus) -> dict[str, Any]:
+    """Return what a peer's own last beacon adds to what is known of it."""
+    known_profile = status.profile in _PROFILES
+    return {
+        "accepts": status.accepts,
+        "accepts_cut": status.accepts_cut,
+        "profile": Profile(status.profile) if known_profile else None,
+        "without_tls": _without_tls(status),
+        "debug_enabled": status.debug_enabled,
+    }
+
+
+def _without_tls(status: BeaconStatus) -> tuple[str, ...]:
+    web_open = status.web is not None and not status.web.tls
+    return (
+        *(("runtime.web.tls",) if web_open else ()),
+        *(() if status.mesh.tls else ("runtime.mesh.tls",)),
     )

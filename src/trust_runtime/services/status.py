@@ -15,7 +15,7 @@ from trust_runtime.contracts.presence import (
 )
 from trust_runtime.contracts.units import API_VERSION, CLOCK_SKEW_MS_MAX
 from trust_runtime.core.config.keys import CONFIG_SCHEMA_DIGEST
-from trust_runtime.core.policy.inbound import accepted_writes
+from trust_runtime.core.policy.inbound import announced_writes
 from trust_runtime.ports.mesh import Mesh
 from trust_runtime.services.audit import Audit
 from trust_runtime.services.config_agent import ConfigAgent
@@ -91,6 +91,7 @@ class Status:
         settings = self._running.settings
         reasons = self.degraded_reasons()
         meta, status = self._config.meta(), self._config.status()
+        announced = announced_writes(settings.runtime_id, settings.allow_write)
         mesh_port = settings.mesh.listen.port if settings.mesh.role == "peer" else 0
         return BeaconStatus(
             lifecycle="running",
@@ -106,7 +107,8 @@ class Status:
             profile=settings.profile,
             control_mode=_CONTROL_MODE,
             debug_enabled=False,
-            accepts=accepted_writes(settings.runtime_id, settings.allow_write),
+            accepts=announced.rules,
+            accepts_cut=announced.cut,
             config=ConfigReport(
                 state=status.state,
                 desired_revision=meta.desired_revision,

@@ -9,8 +9,8 @@ from trust_runtime.contracts.codec import encode_json
 from trust_runtime.contracts.decisions import TargetState
 from trust_runtime.contracts.errors import StoreFailed
 from trust_runtime.contracts.ids import RuntimeId
-from trust_runtime.contracts.policy import AllowRule, Caller, Role
-from trust_runtime.contracts.presence import AcceptedWrite, TrustReason
+from trust_runtime.contracts.policy import AllowRule, Caller, Profile, Role
+from trust_runtime.contracts.presence import AcceptedWrite, MeshReport, TrustReason, WebReport
 from trust_runtime.contracts.timeline import Category, Severity, TimelineEvent
 from trust_runtime.contracts.units import NS_PER_MS, NS_PER_S
 from whole_runtime import Whole
@@ -149,6 +149,41 @@ def test_a_decision_knows_the_fleet_as_of_now() -> None:
     peer = facts.peers[OTHER]
     assert (peer.target_state, peer.trust_reason) == (TargetState.REACHABLE, None)
     assert (peer.accepts, peer.debug_enabled, peer.clock_skew_ms) == (accepts, True, 0)
+
+
+WEB, MESH = "runtime.web.tls", "runtime.mesh.tls"
+
+
+@pytest.mark.parametrize(
+    ("web", "mesh_tls", "without"),
+    [
+        pytest.param(WebReport(port=1, tls=True), True, (), id="both"),
+        pytest.param(WebReport(port=1, tls=False), True, (WEB,), id="no TLS on the web"),
+        pytest.param(WebReport(port=1, tls=True), False, (MESH,), id="no TLS on the mesh"),
+        pytest.param(WebReport(port=1, tls=False), False, (WEB, MESH), id="neither"),
+        pytest.param(None, True, (), id="no web to secure"),
+        pytest.param(None, False, (MESH,), id="no web, no TLS on the mesh"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("profile", "known"), [("wan", Profile.WAN), ("dev", Profile.DEV), ("moon", None)]
+)
+def test_a_decision_knows_what_a_peer_says_of_its_security(
+    web: WebReport | None,
+    without: tuple[str, ...],
+    *,
+    mesh_tls: bool,
+    profile: str,
+    known: Profile | None,
+) -> None:
+    here = Whole()
+    mesh = MeshReport(port=7_447, tls=mesh_tls, role="peer")
+    here.peers.take_token(here.speaker().token, alive=True)
+    here.peers.take_beacon(
+        here.speaker().beacon(web=web, mesh=mesh, profile=profile, accepts_cut=True)
+    )
+    peer = here.fleet.decision_facts().peers[OTHER]
+    assert (peer.without_tls, peer.profile, peer.accepts_cut) == (without, known, True)
 
 
 def test_a_decision_is_told_of_a_twin() -> None:

@@ -345,7 +345,7 @@ async def test_the_targets_own_refusal_is_refused_too_with_its_remedy(scene: Sce
     assert (found.refused, found.denial.code) == (True, DenialCode.PERMISSION_DENIED)
     assert found.preflight.allowed
     assert "inbound rule" in found.denial.reason
-    assert 'from = "press-1"' in found.denial.remedy
+    assert 'from = "default-site/press-1"' in found.denial.remedy
     assert two.store.disk.synced.revisions == {}
 
 

@@ -94,6 +94,16 @@ def test_the_writes_it_accepts_are_told() -> None:
     )
     here = Whole(allow_write=rules)
     assert here.status.beacon().accepts == (AcceptedWrite(action="cfg_apply", origin="site-b/*"),)
+    assert not here.status.beacon().accepts_cut
+
+
+def test_more_rules_than_a_beacon_has_room_for_are_told_as_more() -> None:
+    rules = [
+        AllowRule(action="cfg_apply", target="*", origin=f"site-{n}/press") for n in range(900)
+    ]
+    beacon = Whole(allow_write=tuple(rules)).status.beacon()
+    assert beacon.accepts_cut
+    assert len(canonical_json(beacon)) < 8_192
 
 
 def test_every_trouble_is_a_reason_that_names_its_part() -> None:

@@ -28,6 +28,15 @@ class PeerFacts(Struct, frozen=True, kw_only=True):
     accepts: tuple[AcceptedWrite, ...] = ()
     """Inbound rules its last beacon announced."""
 
+    accepts_cut: bool = False
+    """Whether it has more of them than it announced."""
+
+    profile: Profile | None = None
+    """Its last word; None if never heard or not known here."""
+
+    without_tls: tuple[str, ...] = ()
+    """Which of `runtime.web.tls` and `runtime.mesh.tls` its last beacon says are off."""
+
     debug_enabled: bool | None = None
     """Its last word; None if never heard."""
 

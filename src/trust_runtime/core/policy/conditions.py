@@ -4,6 +4,8 @@ from typing import Final, assert_never
 
 from trust_runtime.contracts.decisions import TargetState
 from trust_runtime.contracts.denial import DenialCode
+from trust_runtime.contracts.policy import Profile
+from trust_runtime.contracts.presence import TrustReason
 from trust_runtime.contracts.units import CLOCK_SKEW_MS_MAX
 from trust_runtime.core.policy.case import Case, Finding, denied, passed, skipped
 
@@ -36,8 +38,23 @@ def check_profile(case: Case) -> Finding:
 
 
 def check_target_secure(case: Case) -> Finding:
-    """Skip: profiles that demand TLS of a target are not in this version."""
-    return skipped("target_secure", f"profile {case.facts.profile}")
+    """Deny, in profiles that demand TLS, a known target whose last word is that it has none."""
+    name = "target_secure"
+    if case.facts.profile is Profile.DEV:
+        return skipped(name, f"profile {case.facts.profile}")
+    if case.is_local or case.target is None:
+        return skipped(name, "no remote target")
+    if case.peer is None or case.peer.trust_reason is TrustReason.NEVER_SEEN:
+        return skipped(name, "target was never seen")
+    if not case.peer.without_tls:
+        return passed(name, "target reports TLS")
+    keys = " and ".join(case.peer.without_tls)
+    return denied(
+        name,
+        DenialCode.NOT_CONFIGURED,
+        detail=f"profile {case.facts.profile} needs {keys} of {case.target}",
+        remedy=f"set {keys} on the target, then restart it",
+    )
 
 
 def check_debug_gate(case: Case) -> Finding:

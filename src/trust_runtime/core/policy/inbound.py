@@ -1,27 +1,30 @@
 """The target's own decision: both ends decide (contract 8.3, 9.2)."""
 
 from collections.abc import Iterable, Sequence
+from typing import Final, NamedTuple
 
 from trust_runtime.contracts.actions import ActionRequest, ActionType
+from trust_runtime.contracts.codec import encode_json
 from trust_runtime.contracts.denial import Denial, DenialCode, deny
 from trust_runtime.contracts.ids import RuntimeId, site_of
-from trust_runtime.contracts.policy import AllowRule, Caller, Profile, Role, lower
+from trust_runtime.contracts.policy import AllowRule, Caller, Profile, lower
 from trust_runtime.contracts.presence import AcceptedWrite, TrustReason
 from trust_runtime.core.config.keys import spec_of_key
-from trust_runtime.core.policy import access, conditions, contract
+from trust_runtime.core.policy import access, conditions, contract, grants
 from trust_runtime.core.policy.case import Case, DecisionFacts, Finding, denied, passed, skipped
 from trust_runtime.core.policy.patterns import pattern_matches
 from trust_runtime.core.policy.payload import check_payload, patch_of, verb_asked
 from trust_runtime.core.policy.preflight import first_denial
 
-_ANY = "*"
+ANNOUNCED_BYTES_MAX: Final = 4_096
+"""Half of what a receiver takes of a beacon: a longer one would make its sender look silent."""
 
 
 def counted(caller: Caller, *, origin: RuntimeId, own: RuntimeId) -> Caller:
     """Return a caller with the role that counts here: across sites engineer at most."""
     if site_of(origin) == site_of(own):
         return caller
-    return Caller(identity=caller.identity, role=lower(caller.role, Role.ENGINEER))
+    return Caller(identity=caller.identity, role=lower(caller.role, access.ACROSS_SITES))
 
 
 def decide_inbound(
@@ -63,12 +66,34 @@ def decide_inbound(
 
 
 def accepted_writes(own: RuntimeId, rules: Iterable[AllowRule]) -> tuple[AcceptedWrite, ...]:
-    """Return the inbound rules that match the own id, as the beacon announces them."""
+    """Return the inbound rules that match the own id."""
     return tuple(
         AcceptedWrite(action=rule.action, origin=rule.origin)
         for rule in rules
         if pattern_matches(rule.target, own)
     )
+
+
+class Announced(NamedTuple):
+    """What a beacon tells of the inbound rules."""
+
+    rules: tuple[AcceptedWrite, ...]
+    """Those it has room for, each once."""
+
+    cut: bool
+    """Whether there are more."""
+
+
+def announced_writes(own: RuntimeId, rules: Iterable[AllowRule]) -> Announced:
+    """Return the inbound rules that match the own id, as far as a beacon has room for them."""
+    kept: list[AcceptedWrite] = []
+    left = ANNOUNCED_BYTES_MAX
+    for rule in dict.fromkeys(accepted_writes(own, rules)):
+        left -= len(encode_json(rule)) + 1
+        if left < 0:
+            return Announced(rules=tuple(kept), cut=True)
+        kept.append(rule)
+    return Announced(rules=tuple(kept), cut=False)
 
 
 def _findings(case: Case, origin: RuntimeId) -> Sequence[Finding]:
@@ -110,21 +135,22 @@ def _check_origin_trust(case: Case, origin: RuntimeId) -> Finding:
 
 
 def _check_inbound_rule(case: Case, origin: RuntimeId) -> Finding:
-    name = "cross_site"
+    own, action = case.facts.own, case.request.action_type
+    across = site_of(origin) != case.facts.site
+    name = "cross_site" if across else "wan_allowlist"
     if not case.is_write:
         return skipped(name, "read action")
-    if site_of(origin) == case.facts.site and case.facts.profile is not Profile.WAN:
+    if not across and case.facts.profile is not Profile.WAN:
         return skipped(name, "same site")
-    for rule in accepted_writes(case.facts.own, case.facts.allow_write):
-        if rule.action in (_ANY, case.request.action_type) and pattern_matches(rule.origin, origin):
-            return passed(name, "an inbound rule matches")
+    if grants.accepts(accepted_writes(own, case.facts.allow_write), action, origin):
+        return passed(name, "an inbound rule matches")
+    what = "cross-site write action" if across else "remote write"
+    rule = grants.inbound_rule(action, target=own, origin=origin)
     return denied(
         name,
         DenialCode.PERMISSION_DENIED,
-        detail=f"cross-site write action {case.request.action_type} from {origin}"
-        f" matches no inbound rule of {case.facts.own}",
-        remedy="add an allow_write rule at the target with"
-        f' target = "{case.facts.own}" and from = "{origin}"',
+        detail=f"{what} {action} from {origin} matches no inbound rule of {own}",
+        remedy=f"add an allow_write rule at the target: {grants.rule_text(rule)}",
     )
 
 

@@ -60,7 +60,6 @@ _ALIKE: Final = frozenset(
         check_payload,
         conditions.check_audit_store,
         conditions.check_profile,
-        conditions.check_target_secure,
         access.check_actor_scope,
     }
 )

@@ -30,7 +30,7 @@ from decision_strategies import IDS, PATTERNS
 from trust_runtime.contracts.actions import ActionRequest
 from trust_runtime.contracts.decisions import CheckOutcome, TargetState
 from trust_runtime.contracts.denial import DenialCode
-from trust_runtime.contracts.ids import DEFAULT_SITE, RuntimeId, SiteName, site_of
+from trust_runtime.contracts.ids import DEFAULT_SITE, RuntimeId, SiteName, site_of, spelled_in
 from trust_runtime.contracts.policy import AllowRule, Profile, Role, allows
 from trust_runtime.contracts.presence import AcceptedWrite, TrustReason
 from trust_runtime.core.policy import access
@@ -115,7 +115,12 @@ def test_an_admin_counts_as_engineer_across_sites(
     finding = access.check_role(case_of(request_, target=target))
     assert verdict(finding) is wanted
     if isinstance(wanted, DenialCode):
-        assert finding.detail == "requires role admin, caller has engineer"
+        assert finding.detail == (
+            "requires role admin, across sites every caller counts as engineer"
+        )
+        assert finding.as_check().remedy == (
+            "obtain role admin at a runtime of the target's own site"
+        )
 
 
 @pytest.mark.parametrize(
@@ -359,6 +364,18 @@ def accepted(action: str, origin: str) -> AcceptedWrite:
             *(WRITE, NEAR, NO),
             id="the own site in wan",
         ),
+        pytest.param(
+            accepting(peer=NEAR, profile=Profile.WAN), WRITE, NEAR, NO, id="it is in wan itself"
+        ),
+        pytest.param(
+            structs.replace(accepting(peer=NEAR, profile=Profile.DEV), profile=Profile.WAN),
+            *(WRITE, NEAR, SKIP),
+            id="the own site in wan, but not the target",
+        ),
+        pytest.param(accepting(accepts_cut=True), WRITE, FAR, SKIP, id="it has more rules"),
+        pytest.param(
+            accepting(ANY_WRITE, accepts_cut=True), WRITE, FAR, PASS, id="more, but this is enough"
+        ),
         pytest.param(structs.replace(FACTS, profile=Profile.WAN), WRITE, OWN, SKIP, id="here"),
         pytest.param(FACTS, WRITE, FAR_GHOST, SKIP, id="nobody known"),
         pytest.param(
@@ -376,9 +393,11 @@ def test_target_policy(
     finding = access.check_target_policy(case_of(request_, target=target, facts=facts))
     assert verdict(finding) is wanted
     if isinstance(wanted, DenialCode):
+        # At a target with a site a bare name would mean that site.
+        origin = "default-site/press-1" if target == FAR else "press-1"
         assert finding.as_check().remedy == (
             "add the inbound rule at the target:"
-            f' {{action = "cfg_apply", target = "{target}", from = "press-1"}}'
+            f' {{action = "cfg_apply", target = "{target}", from = "{origin}"}}'
         )
 
 
@@ -405,7 +424,9 @@ def test_the_rule_a_remedy_names_is_the_one_that_was_missing(
         before = check(case_of(WRITE, target=long_form, facts=facts))
         after = check(case_of(WRITE, target=long_form, facts=mended))
         if verdict(before) is NO:
-            assert f'target = "{target}"' in (before.as_check().remedy or "")
+            assert f'target = "{spelled_in(facts.site, target)}"' in (
+                before.as_check().remedy or ""
+            )
             assert verdict(after) is PASS
         else:
             assert verdict(after) is verdict(before)

@@ -21,6 +21,7 @@ from decision_samples import (
 from trust_runtime.contracts.decisions import CheckOutcome, TargetState
 from trust_runtime.contracts.denial import DenialCode
 from trust_runtime.contracts.policy import Profile
+from trust_runtime.contracts.presence import TrustReason
 from trust_runtime.core.policy import conditions
 from trust_runtime.core.policy.case import Case
 
@@ -55,9 +56,40 @@ def test_an_unmet_profile_names_its_first_missing_key(profile: Profile) -> None:
     assert finding.as_check().remedy == "set runtime.web.auth='token', then restart"
 
 
-def test_no_security_is_asked_of_a_target_in_this_version() -> None:
-    finding = conditions.check_target_secure(case_of())
-    assert (finding.name, verdict(finding)) == ("target_secure", SKIP)
+WEB, MESH = "runtime.web.tls", "runtime.mesh.tls"
+
+
+@pytest.mark.parametrize("profile", [Profile.PLANT, Profile.WAN])
+@pytest.mark.parametrize(
+    ("without", "reason", "target", "wanted"),
+    [
+        pytest.param((), None, NEAR, PASS, id="it has both"),
+        pytest.param((WEB,), None, NEAR, UNSET, id="no TLS on the web"),
+        pytest.param((MESH,), None, NEAR, UNSET, id="no TLS on the mesh"),
+        pytest.param((WEB, MESH), None, NEAR, UNSET, id="neither"),
+        pytest.param((MESH,), TrustReason.NEVER_SEEN, NEAR, SKIP, id="never seen"),
+        pytest.param((MESH,), None, OWN, SKIP, id="here"),
+        pytest.param((MESH,), None, GHOST, SKIP, id="nobody known"),
+        pytest.param((MESH,), None, "a/b/c", SKIP, id="no target"),
+    ],
+)
+def test_profiles_with_tls_ask_it_of_the_target_too(
+    profile: Profile,
+    without: tuple[str, ...],
+    reason: TrustReason | None,
+    *,
+    target: str,
+    wanted: Wanted,
+) -> None:
+    facts = with_peer(NEAR, without_tls=without, trust_reason=reason)
+    assert verdict(conditions.check_target_secure(case_of(target=target, facts=facts))) is SKIP
+    facts = structs.replace(facts, profile=profile)
+    finding = conditions.check_target_secure(case_of(target=target, facts=facts))
+    assert verdict(finding) is wanted
+    if isinstance(wanted, DenialCode):
+        keys = " and ".join(without)
+        assert finding.detail == f"profile {profile} needs {keys} of press-2"
+        assert finding.as_check().remedy == f"set {keys} on the target, then restart it"
 
 
 def test_nobody_is_in_a_redundancy_group_in_this_version() -> None:

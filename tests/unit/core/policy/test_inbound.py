@@ -20,18 +20,26 @@ from decision_samples import (
     rule,
     with_peer,
 )
-from decision_strategies import IDS, PATTERNS, any_json, payloads, questions, worsenings
+from decision_strategies import ACTIONS, IDS, PATTERNS, any_json, payloads, questions, worsenings
 from trust_runtime.contracts.actions import VERBS, ActionRequest, ActionType
+from trust_runtime.contracts.codec import encode_json
 from trust_runtime.contracts.denial import STANDARD_REMEDY, Denial, DenialCode
 from trust_runtime.contracts.ids import RuntimeId, site_of
 from trust_runtime.contracts.policy import AllowRule, Profile, Role
 from trust_runtime.contracts.presence import TrustReason
 from trust_runtime.core.policy.case import DecisionFacts
-from trust_runtime.core.policy.inbound import accepted_writes, counted, decide_inbound
+from trust_runtime.core.policy.inbound import (
+    ANNOUNCED_BYTES_MAX,
+    accepted_writes,
+    announced_writes,
+    counted,
+    decide_inbound,
+)
 from trust_runtime.core.policy.patterns import pattern_matches
 
 NO, NO_WRITE = DenialCode.PERMISSION_DENIED, DenialCode.ACL_DENIED_CFG_WRITE
 BAD, UNSET = DenialCode.CONTRACT_VIOLATION, DenialCode.NOT_CONFIGURED
+LONG = ("*", "site-a/*", *(f"site-{number}/" + "x" * 100 for number in range(40)))
 OPEN = structs.replace(FACTS, allow_write=(rule("*", "*"),))
 ADMINS_KEY = structs.replace(WRITE, payload={"params": {"web.enabled": True}})
 SHUTDOWN = structs.replace(COMMAND, payload={"command": "shutdown", "params": {"confirm": True}})
@@ -107,9 +115,11 @@ def test_inbound_rules(
     assert code_of(denial) is code
     assert judged(READ, origin, facts=facts) is None
     if denial is not None:
-        assert f"cross-site write action cfg_apply from {origin}" in denial.reason
+        what = "cross-site write action" if origin == FAR else "remote write"
+        assert f"{what} cfg_apply from {origin}" in denial.reason
         assert denial.remedy == (
-            f'add an allow_write rule at the target with target = "press-1" and from = "{origin}"'
+            "add an allow_write rule at the target:"
+            f' {{action = "cfg_apply", target = "press-1", from = "{origin}"}}'
         )
 
 
@@ -242,6 +252,26 @@ def test_trust_stands_before_the_inbound_rule() -> None:
     denial = judged(WRITE, FAR, facts=facts)
     assert denial is not None
     assert "untrusted" in denial.reason
+
+
+@given(
+    own=st.sampled_from(IDS),
+    rules=st.lists(
+        st.builds(rule, st.sampled_from(ACTIONS), st.sampled_from(PATTERNS), st.sampled_from(LONG)),
+        max_size=60,
+    ),
+)
+def test_what_a_beacon_announces_is_accepted_and_fits_and_a_cut_is_told(
+    own: RuntimeId, rules: list[AllowRule]
+) -> None:
+    accepted, announced = accepted_writes(own, rules), announced_writes(own, rules)
+    distinct = list(dict.fromkeys(accepted))
+    assert list(announced.rules) == distinct[: len(announced.rules)]
+    assert announced.cut is (len(announced.rules) < len(distinct))
+    room = len(encode_json(announced.rules))
+    assert room <= ANNOUNCED_BYTES_MAX + 2
+    if announced.cut:
+        assert room + len(encode_json(distinct[len(announced.rules)])) >= ANNOUNCED_BYTES_MAX
 
 
 @given(
