@@ -69,6 +69,20 @@ _SEEN: Final = tuple(
 )
 """Everything that may be known of a peer that was heard once; one draw is one choice."""
 
+_SPOKEN: Final = tuple(
+    structs.replace(peer, profile=profile, without_tls=without, accepts_cut=cut)
+    for peer, profile, without, cut in zip(
+        _SEEN[::7],
+        itertools.cycle((*Profile, None)),
+        itertools.cycle(
+            ((), ("runtime.web.tls", "runtime.mesh.tls"), (), ("runtime.mesh.tls",), ())
+        ),
+        itertools.cycle((False, False, True)),
+        strict=False,
+    )
+)
+"""Some of them with what they say of their own security."""
+
 CONFIG_VALUES: Final[dict[str, list[Any]]] = {
     "log.level": ["debug", "loud", 1, None],
     "runtime_cloud.profile": ["dev", "wan", None],
@@ -168,7 +182,7 @@ def payloads(values: st.SearchStrategy[Any] = exact_json) -> st.SearchStrategy[A
 @cache
 def _facts_of(own: RuntimeId) -> st.SearchStrategy[DecisionFacts]:
     others = st.sampled_from([peer for peer in IDS if peer != own])
-    peers = st.sampled_from((*_SEEN, *[_NEVER_SEEN] * (len(_SEEN) // 8)))
+    peers = st.sampled_from((*_SEEN, *_SPOKEN, *[_NEVER_SEEN] * (len(_SEEN) // 8)))
     whole = st.builds(
         DecisionFacts,
         own=st.just(own),
@@ -290,6 +304,8 @@ def _worse_peers(peer: PeerFacts) -> list[PeerFacts]:
         *(structs.replace(peer, target_state=state) for state in worse_states),
         structs.replace(peer, clock_skew_ms=CLOCK_SKEW_MS_MAX + 1),
         structs.replace(peer, debug_enabled=False),
+        structs.replace(peer, profile=Profile.WAN, accepts_cut=False),
+        structs.replace(peer, without_tls=("runtime.web.tls", "runtime.mesh.tls")),
         structs.replace(peer, trust_reason=TrustReason.DUPLICATE_INSTANCE),
         *(structs.replace(peer, accepts=accepts) for accepts in _without_one(peer.accepts)),
         *(

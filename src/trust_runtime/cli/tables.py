@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from trust_runtime.cli.options import printable
+from trust_runtime.contracts.counterfactual import WouldAllow
 from trust_runtime.contracts.decisions import Check, CheckOutcome, Preflight, TargetDecision
 from trust_runtime.contracts.units import MS_PER_S, NS_PER_S
 
@@ -45,14 +46,28 @@ def ago(instant_ns: int, now_ns: int) -> str:
 
 
 def decision_lines(preflight: Preflight, *, every_check: bool = False) -> list[str]:
-    """Return a decision as a tree: the verdict of each target, what denies it, and the remedy."""
+    """Return a decision as a tree: each target's verdict, what denies it, what would allow it."""
     verdict = "allowed" if preflight.allowed else f"denied: {preflight.denial_code}"
     lines = [f"{verdict} ({preflight.decision_digest[:19]})"]
     if not preflight.decisions and preflight.denial_reason:
         lines.append(f"  {printable(preflight.denial_reason)}")
     for decision in preflight.decisions:
         lines += _target_lines(decision, every_check=every_check)
-    return lines
+    return [*lines, *_would_allow_lines(preflight.would_allow)]
+
+
+def _would_allow_lines(found: WouldAllow | None) -> list[str]:
+    """Return what would have to change, each on a line of its own; nothing when all is allowed."""
+    if found is None:
+        return []
+    if not found.possible:
+        about = [
+            f"  {printable(o.runtime_id + ': ' if o.runtime_id else '')}{printable(o.reason)}"
+            for o in found.never
+        ]
+        return ["no change allows it:", *about]
+    steps = [f"  {n}. {printable(c.text)}" for n, c in enumerate(found.changes, start=1)]
+    return ["allowed after:", *steps, *(f"  not known: {printable(t)}" for t in found.unknown)]
 
 
 def _target_lines(decision: TargetDecision, *, every_check: bool) -> list[str]:

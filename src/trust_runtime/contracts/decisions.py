@@ -4,6 +4,7 @@ from enum import StrEnum, unique
 
 from msgspec import Struct
 
+from trust_runtime.contracts.counterfactual import WouldAllow
 from trust_runtime.contracts.denial import DenialCode
 
 
@@ -95,3 +96,6 @@ class Preflight(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     decisions: tuple[TargetDecision, ...]
     """One per distinct target, in order."""
+
+    would_allow: WouldAllow | None = None
+    """Set when denied: the smallest change that would allow all of it, and who may make it."""

@@ -3,8 +3,10 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from trust_runtime.cli.tables import ago, decision_lines, duration, table
+from trust_runtime.contracts.counterfactual import Change, ChangeKind, Obstacle, WouldAllow
 from trust_runtime.contracts.decisions import (
     Check,
     CheckOutcome,
@@ -47,6 +49,43 @@ REFUSED = TargetDecision(
     denial_reason="cross-site write action",
     checks=(PASSED, DENIED),
 )
+
+
+STEP = Change(kind=ChangeKind.RULE, checks=("cross_site",), at="a", text="add a rule\nat a")
+WALL = Obstacle(check="trust", runtime_id="site-b/x", reason="another key")
+WHOLE = Obstacle(check="payload", reason="the request itself must change")
+
+
+@pytest.mark.parametrize(
+    ("found", "lines"),
+    [
+        pytest.param(None, [], id="nothing is told"),
+        pytest.param(
+            WouldAllow(possible=True, changes=(STEP, STEP), unknown=("site-b/x was never heard",)),
+            [
+                "allowed after:",
+                "  1. add a rule\\nat a",
+                "  2. add a rule\\nat a",
+                "  not known: site-b/x was never heard",
+            ],
+            id="changes",
+        ),
+        pytest.param(
+            WouldAllow(possible=False, never=(WALL, WHOLE)),
+            [
+                "no change allows it:",
+                "  site-b/x: another key",
+                "  the request itself must change",
+            ],
+            id="none",
+        ),
+    ],
+)
+def test_what_would_allow_it_stands_below_the_tree(
+    found: WouldAllow | None, lines: list[str]
+) -> None:
+    told = decision_lines(structs.replace(preflight(REFUSED), would_allow=found))
+    assert told[len(decision_lines(preflight(REFUSED))) :] == lines
 
 
 @pytest.mark.parametrize(

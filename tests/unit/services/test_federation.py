@@ -10,7 +10,9 @@ from msgspec import structs
 
 from service_world import ADMIN, Node, Scene, configure, virtual
 from trust_runtime.contracts.audit import Outcome, Verdict
+from trust_runtime.contracts.codec import to_plain
 from trust_runtime.contracts.denial import DenialCode
+from trust_runtime.contracts.ids import RuntimeId
 from trust_runtime.contracts.results import DispatchReport, ResultStatus
 
 RULES = "runtime_cloud.wan.allow_write"
@@ -91,6 +93,24 @@ async def test_a_rule_counts_from_the_next_decision_on_and_so_does_its_end(scene
     await fleet.rules(fleet.one)
     assert verdict(await fleet.write()) == DENIED_HERE
     assert fleet.far_records() == []
+
+
+@virtual
+async def test_doing_what_would_allow_it_allows_it_and_half_of_it_does_not(scene: Scene) -> None:
+    fleet = await sites(scene)
+    by_id = {node.id: node for node in (fleet.one, fleet.two)}
+    told = (await fleet.write()).preflight.would_allow
+    assert told is not None
+    assert told.possible
+    assert [change.at for change in told.changes] == ["press-1", FAR]
+    for change in told.changes:
+        assert verdict(await fleet.write()) == DENIED_HERE
+        assert change.rule is not None
+        await fleet.rules(by_id[RuntimeId(change.at or "")], to_plain(change.rule))
+        fleet.meet()
+    report = await fleet.write()
+    assert verdict(report) == DONE
+    assert report.preflight.would_allow is None
 
 
 @virtual

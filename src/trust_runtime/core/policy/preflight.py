@@ -12,6 +12,7 @@ from msgspec import Raw
 
 from trust_runtime.contracts.actions import TARGETS_MAX, ActionRequest, ActionType, VerbSpec
 from trust_runtime.contracts.codec import canonical_json, digest
+from trust_runtime.contracts.counterfactual import WouldAllow
 from trust_runtime.contracts.decisions import Check, CheckOutcome, Preflight, TargetDecision
 from trust_runtime.contracts.denial import Denial
 from trust_runtime.contracts.ids import RuntimeId
@@ -20,6 +21,7 @@ from trust_runtime.contracts.units import API_VERSION
 from trust_runtime.core.naming import resolve
 from trust_runtime.core.policy import access, conditions, contract
 from trust_runtime.core.policy.case import Case, DecisionFacts, Finding
+from trust_runtime.core.policy.counterfactual import what_would_allow
 from trust_runtime.core.policy.payload import check_payload, verb_asked
 
 Rule = Callable[[Case], Finding]
@@ -53,6 +55,9 @@ RULES: Final[tuple[Rule, ...]] = (
     conditions.check_reachable,
 )
 """All checks, in the order that gives the code. Policy stands before reachability."""
+
+_WHOLE: Final = (*GLOBAL_RULES, conditions.check_profile)
+"""What denies all targets whatever `on_denied` says."""
 
 _ALIKE: Final = frozenset(
     {
@@ -91,7 +96,8 @@ _Found = tuple[list[Finding], list[Check]]
 
 def decide(request: ActionRequest, caller: Caller, facts: DecisionFacts) -> Preflight:
     """Return the decision on every distinct target of `request`."""
-    cases = _cases(request, caller, facts)
+    asked = _asked(request, caller, facts)
+    cases = _cases(asked)
     shared: dict[bool, _Found] = {}
     found = [_found(case, shared) for case in cases]
     denials = [first_denial(findings) for findings, _ in found]
@@ -110,7 +116,16 @@ def decide(request: ActionRequest, caller: Caller, facts: DecisionFacts) -> Pref
         denial_reason=None if summary is None else summary.reason,
         decision_digest=_digest(request, caller, facts, decisions=decisions),
         decisions=decisions,
+        would_allow=None if summary is None else _would_allow(asked, cases, found),
     )
+
+
+def _would_allow(asked: _Asked, cases: Sequence[Case], found: Sequence[_Found]) -> WouldAllow:
+    if cases:
+        judged = [(case, findings) for case, (findings, _) in zip(cases, found, strict=True)]
+        return what_would_allow(judged)
+    whole = _case(asked, "")
+    return what_would_allow([(whole, [rule(whole) for rule in _WHOLE])])
 
 
 def first_denial(findings: Sequence[Finding]) -> Denial | None:
@@ -134,15 +149,14 @@ def remedy_of(preflight: Preflight) -> str | None:
 def denies_all(request: ActionRequest, caller: Caller, facts: DecisionFacts) -> Denial | None:
     """Return the denial that concerns the whole request and not single targets, or None."""
     case = _case(_asked(request, caller, facts), "")
-    return first_denial([rule(case) for rule in (*GLOBAL_RULES, conditions.check_profile)])
+    return first_denial([rule(case) for rule in _WHOLE])
 
 
-def _cases(request: ActionRequest, caller: Caller, facts: DecisionFacts) -> list[Case]:
-    if len(request.target_runtimes) > TARGETS_MAX:
+def _cases(asked: _Asked) -> list[Case]:
+    if len(asked.request.target_runtimes) > TARGETS_MAX:
         return []
     cases: dict[str, Case] = {}
-    asked = _asked(request, caller, facts)
-    for text in request.target_runtimes:
+    for text in asked.request.target_runtimes:
         case = _case(asked, text)
         shown = _shown_id(case)
         # `default-site/x` may mean the id `x` while `x` itself is ambiguous: the doubt wins.
