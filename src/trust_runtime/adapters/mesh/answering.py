@@ -10,7 +10,7 @@ from zenoh.handlers import Callback
 
 from trust_runtime.adapters.mesh.inbox import wake
 from trust_runtime.adapters.mesh.problems import Problems
-from trust_runtime.adapters.mesh.qos import qos_of
+from trust_runtime.adapters.mesh.qos import answer_qos_of
 from trust_runtime.contracts.envelope import MeshMessage
 from trust_runtime.ports.mesh import QueryHandler
 
@@ -94,7 +94,7 @@ class Responder:
             question = self._question_of(query)
             answer = await self._handler(question)
             if answer is not None:
-                priority, congestion_control = qos_of(question.key)
+                priority, congestion_control = answer_qos_of(question.key)
                 query.reply(
                     question.key,
                     answer.body,

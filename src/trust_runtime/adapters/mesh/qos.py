@@ -31,6 +31,7 @@ _BY_ZONE: Final = {
     "diag/edges": Qos(Priority.BACKGROUND, CongestionControl.DROP),
     "mesh/data": Qos(Priority.DATA_HIGH, CongestionControl.DROP),
 }
+_BELOW_DATA: Final = (Priority.DATA_LOW, Priority.BACKGROUND)
 _ACTIVE_IO: Final = Qos(Priority.REAL_TIME, CongestionControl.BLOCK)
 
 
@@ -40,3 +41,13 @@ def qos_of(key: str) -> Qos:
     if parts[2:4] == ["active", "io"]:  # truST/SITE/active/io/GROUP/VARIABLE
         return _ACTIVE_IO
     return _BY_ZONE.get("/".join(parts[3:5]), _DEFAULT)
+
+
+def answer_qos_of(key: str) -> Qos:
+    """Return how the answer to a query on `key` travels: never after other data.
+
+    Zenoh 1.7.2 says the end of a query as ordinary data. On a busy link that overtakes an answer
+    of a lower priority, and who asked hears that nobody answered.
+    """
+    qos = qos_of(key)
+    return qos._replace(priority=Priority.DATA) if qos.priority in _BELOW_DATA else qos

@@ -12,6 +12,8 @@ from trust_runtime.ports.mesh import Silence
 
 pytestmark = pytest.mark.anyio
 
+AUDIT = "truST/default-site/press-1/diag/audit"
+
 
 async def test_a_wildcard_question_is_answered_with_the_key_that_is_served(world: Meshes) -> None:
     asker, owner = world.member(), world.member()
@@ -33,6 +35,19 @@ async def test_who_serves_a_pattern_answers_the_key_that_was_asked(world: Meshes
     owner.serve("truST/default-site/press-1/svc/*", echo, waiting_max=1)
     await meet(asker, owner)
     await until_answered(asker, b"hello")
+
+
+async def test_an_answer_in_the_background_comes_before_the_end_of_its_query(
+    world: Meshes,
+) -> None:
+    asker, owner = world.member(), world.member()
+    owner.serve(AUDIT, echo, waiting_max=1_000)
+    await meet(asker, owner)
+    question = MeshMessage(key=AUDIT, body=b"hello")
+    # Many at once: what has to wait for the link leaves by priority.
+    for _ in range(5):
+        asked = [asker.query(question, timeout_ms=9_000) for _ in range(500)]
+        assert Silence.NOBODY not in await asyncio.gather(*asked)
 
 
 async def test_places_are_free_again_after_each_answer(world: Meshes) -> None:

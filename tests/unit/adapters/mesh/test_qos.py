@@ -3,7 +3,7 @@
 import pytest
 from zenoh import CongestionControl, Priority
 
-from trust_runtime.adapters.mesh.qos import qos_of
+from trust_runtime.adapters.mesh.qos import answer_qos_of, qos_of
 
 DROP, BLOCK = CongestionControl.DROP, CongestionControl.BLOCK
 
@@ -29,3 +29,18 @@ def test_each_key_of_the_contract(
     key: str, priority: Priority, congestion_control: CongestionControl
 ) -> None:
     assert qos_of(key) == (priority, congestion_control)
+
+
+@pytest.mark.parametrize(
+    ("key", "priority", "congestion_control"),
+    [
+        ("truST/s/n/diag/audit", Priority.DATA, DROP),
+        ("truST/s/n/svc/probe", Priority.DATA, DROP),
+        ("truST/s/n/cmd/action", Priority.INTERACTIVE_HIGH, BLOCK),
+        ("truST/s/n/svc/ha/line-1", Priority.REAL_TIME, BLOCK),
+    ],
+)
+def test_an_answer_is_never_overtaken_by_the_end_of_its_query(
+    key: str, priority: Priority, congestion_control: CongestionControl
+) -> None:
+    assert answer_qos_of(key) == (priority, congestion_control)
