@@ -10,6 +10,7 @@ from typing import Any
 
 from trust_runtime.adapters.http.endpoint import Backend, Watching
 from trust_runtime.adapters.http.operating import Operating
+from trust_runtime.adapters.http.pipeline import Door
 from trust_runtime.adapters.http.protocol import Limits
 from trust_runtime.adapters.http.server import HttpServer
 from trust_runtime.contracts.actions import ActionRequest
@@ -33,15 +34,18 @@ from trust_runtime.contracts.config import (
     HistoryItem,
     HistoryParams,
 )
+from trust_runtime.contracts.credentials import Presented
 from trust_runtime.contracts.decisions import Preflight
+from trust_runtime.contracts.denial import Denial, DenialCode, deny
 from trust_runtime.contracts.fleet import Topology
 from trust_runtime.contracts.ids import BootId, RuntimeId, site_of
 from trust_runtime.contracts.metrics import Metric
 from trust_runtime.contracts.policy import Caller, Profile, Role
 from trust_runtime.contracts.results import DispatchReport, ResultStatus, TargetResult
-from trust_runtime.contracts.settings import Address, WebSettings
+from trust_runtime.contracts.settings import Address, WebAuth, WebSettings
 from trust_runtime.contracts.sight import Matrix
 from trust_runtime.contracts.timeline import TimelineEvent, TimelineFilter
+from trust_runtime.core.authentication import Gate, authenticate
 from trust_runtime.core.policy.case import ConfigFacts, DecisionFacts
 from trust_runtime.services.history import PastState
 from trust_runtime.services.stream import Stream
@@ -69,6 +73,13 @@ READ = {
     "action_type": "status_read",
 }
 WRITE = {"api_version": "1.0", "actor": "local://tester", "desired": {"log.level": "debug"}}
+
+
+def from_here(presented: Presented) -> Caller | Denial:
+    """Admit this machine alone, as `web.auth = "local"` does."""
+    gate = Gate(auth=WebAuth.LOCAL, site=site_of(OWN), token=None)
+    caller = authenticate(presented, gate)
+    return deny(DenialCode.PERMISSION_DENIED, "not from here") if caller is None else caller
 
 
 def preflight_of(request: ActionRequest) -> Preflight:
@@ -188,6 +199,7 @@ class Behind:
     operated: Operated = field(default_factory=Operated)
     metrics: tuple[Metric, ...] = ()
     unknown: list[str] = field(default_factory=list)
+    admit: Callable[[Presented], Caller | Denial] = from_here
     """Addresses of requests that nobody was authenticated for."""
     fault: Exception | None = None
     hold: asyncio.Event | None = None
@@ -294,6 +306,9 @@ class Behind:
 
     def readiness(self) -> Readiness:
         return self.ready
+
+    def door(self) -> Door:
+        return Door(admit=self.admit, note_refused=self.unknown.append)
 
     def backend(self) -> Backend:
         return Backend(
@@ -431,7 +446,7 @@ def build(
         operating=behind.operated.operating(),
         readiness=behind.readiness,
         metrics=lambda: behind.metrics,
-        note_refused=behind.unknown.append,
+        door=behind.door(),
         limits=limits,
         grace_s=grace_s,
     )

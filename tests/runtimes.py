@@ -146,7 +146,8 @@ class Runtime:
         connection = http.client.HTTPConnection("127.0.0.1", self.web_port, timeout=timeout_s)
         try:
             payload = None if body is None else json.dumps(body)
-            sent = {"content-type": "application/json", **(headers or {})} if body else {}
+            kind = {} if body is None else {"content-type": "application/json"}
+            sent = {**kind, **(headers or {})}
             connection.request(method, path, payload, sent)
             answer = connection.getresponse()
             return answer.status, json.loads(answer.read())

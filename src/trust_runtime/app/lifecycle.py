@@ -12,6 +12,7 @@ from trust_runtime.adapters.control_socket import ControlSocket
 from trust_runtime.adapters.files.lock import hold_lock
 from trust_runtime.adapters.http.endpoint import Watching as HttpWatching
 from trust_runtime.adapters.http.operating import Operating as HttpOperating
+from trust_runtime.adapters.http.pipeline import Door
 from trust_runtime.adapters.http.server import HttpServer
 from trust_runtime.adapters.system.logs import RuntimeLog
 from trust_runtime.app.banner import start_lines
@@ -235,5 +236,5 @@ def _http(services: Services, opened: Opened) -> HttpServer:
         ),
         readiness=services.status.readiness,
         metrics=metrics.read,
-        note_refused=services.refusals.note,
+        door=Door(admit=services.doorkeeper.admit, note_refused=services.refusals.note),
     )

@@ -23,6 +23,7 @@ from trust_runtime.services.config_agent import ConfigAgent
 from trust_runtime.services.control import Control
 from trust_runtime.services.desired_writes import DesiredWrites
 from trust_runtime.services.dialling import Dialling
+from trust_runtime.services.doorkeeper import Doorkeeper
 from trust_runtime.services.execution import Execution
 from trust_runtime.services.fleet import Fleet
 from trust_runtime.services.fleet_config import FleetConfig
@@ -92,6 +93,7 @@ class Foundation:
     peers: Peers
     audit: Audit
     refusals: Refusals
+    doorkeeper: Doorkeeper
     config: ConfigAgent
     status: Status
 

@@ -22,6 +22,7 @@ from trust_runtime.services.calls import Calls
 from trust_runtime.services.config_agent import ConfigAgent, StartState
 from trust_runtime.services.control import Control
 from trust_runtime.services.dialling import Dialling
+from trust_runtime.services.doorkeeper import Doorkeeper
 from trust_runtime.services.execution import Execution, VerbRunner
 from trust_runtime.services.fleet import Fleet
 from trust_runtime.services.ledger_reads import LedgerReads
@@ -116,6 +117,7 @@ def _foundation(world: World, running: Running, start: StartState) -> Foundation
         peers=peers,
         audit=audit,
         refusals=Refusals(audit=audit, log=log),
+        doorkeeper=Doorkeeper(running=running, clock=clock),
         config=config,
         status=status,
     )

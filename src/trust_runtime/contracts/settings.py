@@ -8,6 +8,7 @@ from trust_runtime.contracts.ids import RuntimeId, SiteName
 from trust_runtime.contracts.links import LinkEntry
 from trust_runtime.contracts.policy import AllowRule, Profile
 from trust_runtime.contracts.presence import PresenceLimits
+from trust_runtime.contracts.secret import Secret
 
 
 @unique
@@ -19,6 +20,14 @@ class LogLevel(StrEnum):
     INFO = "info"
     DEBUG = "debug"
     TRACE = "trace"
+
+
+@unique
+class WebAuth(StrEnum):
+    """How callers of HTTP prove who they are (contract 6.3)."""
+
+    LOCAL = "local"
+    TOKEN = "token"  # noqa: S105 - the name of a choice
 
 
 class Address(Struct, frozen=True, kw_only=True):
@@ -41,9 +50,11 @@ class WebSettings(Struct, frozen=True, kw_only=True):
     enabled: bool
     """False: no HTTP at all."""
     listen: Address
-    """Where HTTP is served; loopback in this version."""
+    """Where HTTP is served; beyond loopback only with tokens."""
     allowed_hosts: tuple[str, ...]
     """Further `NAME` or `NAME:PORT` accepted in the Host header."""
+    auth: WebAuth = WebAuth.LOCAL
+    """Local admits this machine alone; token whoever has one."""
 
 
 class DiscoverySettings(Struct, frozen=True, kw_only=True):
@@ -93,6 +104,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     """Live."""
     web: WebSettings
     """HTTP."""
+    control_token: Secret | None = None
+    """`control.auth_token`: whoever has it is admin. Live."""
     discovery: DiscoverySettings
     """mDNS."""
     mesh: MeshSettings

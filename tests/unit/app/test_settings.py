@@ -85,7 +85,7 @@ def test_all_errors_of_all_files_come_at_once_each_in_its_place(tmp_path: Path) 
     drivers = '"loopback" | "simulated"; unknown driver (did you mean \'loopback\'?)'
     assert found.lines == (
         f'desired configuration: log.level: got "loud"; allowed: {levels}',
-        'runtime.toml:5: runtime.web.auth: got "none"; allowed: "local"',
+        'runtime.toml:5: runtime.web.auth: got "none"; allowed: "local" | "token"',
         'runtime.toml:7: runtime.mesh.enabled: got "yes"; allowed: true | false',
         f'io.toml:1: io.driver: got "loopbak"; allowed: {drivers}',
     )

@@ -32,24 +32,34 @@ from trust_runtime.adapters.http.hosts import (
     is_own_origin,
     parse_authority,
 )
+from trust_runtime.adapters.http.presented import tokens_of
 from trust_runtime.adapters.http.protocol import SURPLUS, TARGET
 from trust_runtime.adapters.http.query import parse_query
 from trust_runtime.adapters.http.table import Match, find_route
-from trust_runtime.contracts.denial import DenialCode, deny
+from trust_runtime.contracts.credentials import Presented
+from trust_runtime.contracts.denial import Denial, DenialCode, deny
 from trust_runtime.contracts.errors import BodyTooLarge, ContractViolation, StoreFailed
-from trust_runtime.contracts.policy import Caller, Role, allows
+from trust_runtime.contracts.policy import Caller, allows
 from trust_runtime.contracts.strict_json import parse_object
 
-LOCAL_ADMIN: Final = Caller(identity="local://admin", role=Role.ADMIN, scope=None)
-"""Who asks from this machine under `web.auth = "local"`, the only one of this version."""
-
 _UNAUTHENTICATED: Final = 401
+_TOO_MANY: Final = 429
 _TOO_LARGE: Final = 413
 _UNSUPPORTED_MEDIA: Final = 415
 _INTERNAL: Final = 500
 _LARGE_BYTES: Final = 65_536
 _LOG: Final = logging.getLogger(__name__)
 _TRACE_CHARACTERS_MAX: Final = 7_000
+
+
+class Door(Struct, frozen=True, kw_only=True):
+    """What decides who comes in."""
+
+    admit: Callable[[Presented], Caller | Denial]
+    """Says who asks; a denial is `permission_denied`, or `overloaded` after too many guesses."""
+
+    note_refused: Callable[[str], None]
+    """Told of each address that failed to authenticate (D60)."""
 
 
 class Entrance(Struct, frozen=True, kw_only=True):
@@ -82,7 +92,7 @@ class Pipeline:
         *,
         entrance: Callable[[], Entrance],
         refused: Counter[str],
-        note_refused: Callable[[str], None],
+        door: Door,
         body_bytes_max: int,
     ) -> None:
         """Answer with `backend`.
@@ -91,13 +101,13 @@ class Pipeline:
             backend: the services.
             entrance: asked for each request: allowed hosts may change while running.
             refused: where refusals before a decision are counted, by stage (D60).
-            note_refused: told of each address that failed to authenticate (D60).
+            door: asked for each request that is not to an open endpoint.
             body_bytes_max: the longest accepted body.
         """
         self._backend = backend
         self._entrance = entrance
         self._refused = refused
-        self._note_refused = note_refused
+        self._door = door
         self._body_bytes_max = body_bytes_max
         self._large = asyncio.Lock()
         self.stopping = False
@@ -216,17 +226,9 @@ class Pipeline:
         route = match.route
         if route.door is None:
             return None
-        if not is_loopback(request.peer) or _is_forwarded(request.headers):
-            self._refused["auth"] += 1
-            if request.peer:  # Else it is gone already, and nobody knows where it was.
-                self._note_refused(request.peer)
-            denial = deny(
-                DenialCode.PERMISSION_DENIED,
-                "runtime.web.auth='local' admits direct requests from this machine only",
-                "ask from the machine itself, without a proxy",
-            )
-            return Refusal(denial=denial, status=_UNAUTHENTICATED)
-        caller = LOCAL_ADMIN
+        caller = self._door.admit(_presented(request))
+        if isinstance(caller, Denial):
+            return self._unknown(request, caller)
         if allows(caller.role, route.door):
             return caller
         self._refused["role"] += 1
@@ -234,6 +236,15 @@ class Pipeline:
             DenialCode.ACL_DENIED_CFG_WRITE if route.config_write else DenialCode.PERMISSION_DENIED
         )
         return refuse(code, f"requires role {route.door}, caller has {caller.role}")
+
+    def _unknown(self, request: _Request, denial: Denial) -> Refusal:
+        self._refused["auth"] += 1
+        if request.peer:  # Else it is gone already, and nobody knows where it was.
+            self._door.note_refused(request.peer)
+        if denial.code is DenialCode.OVERLOADED:
+            return Refusal(denial=denial, status=_TOO_MANY)
+        headers = {"www-authenticate": "Bearer"}
+        return Refusal(denial=denial, status=_UNAUTHENTICATED, headers=headers)
 
     def _form(self, request: _Request, host: Authority) -> Refusal | None:
         """Stages 6 and 7: the form of a request that changes something, and its page of origin."""
@@ -288,6 +299,15 @@ def _request(scope: Scope) -> _Request:
         query=query,
         peer="" if client is None else client[0],
         own_ip="" if server is None else server[0],
+    )
+
+
+def _presented(request: _Request) -> Presented:
+    return Presented(
+        address=request.peer,
+        is_loopback=is_loopback(request.peer),
+        is_forwarded=_is_forwarded(request.headers),
+        tokens=tokens_of(request.headers.raw),
     )
 
 

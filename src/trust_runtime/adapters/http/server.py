@@ -12,7 +12,7 @@ from uvicorn.server import ServerState
 from trust_runtime.adapters.http.endpoint import Actions, Audit, Backend, Config, Fleet, Watching
 from trust_runtime.adapters.http.hosts import OwnHosts, shortest_ip
 from trust_runtime.adapters.http.operating import Operating
-from trust_runtime.adapters.http.pipeline import Entrance, Pipeline
+from trust_runtime.adapters.http.pipeline import Door, Entrance, Pipeline
 from trust_runtime.adapters.http.protocol import Connection, Limits, Traffic
 from trust_runtime.contracts.answers import Readiness
 from trust_runtime.contracts.errors import StartRefused
@@ -47,7 +47,7 @@ class HttpServer:
         operating: Operating,
         readiness: Callable[[], Readiness],
         metrics: Callable[[], tuple[Metric, ...]],
-        note_refused: Callable[[str], None],
+        door: Door,
         limits: Limits | None = None,
         grace_s: float = _GRACE_S,
     ) -> None:
@@ -64,7 +64,7 @@ class HttpServer:
             watching: answers timeline, past states, the matrix and the stream of events.
             readiness: answers readyz.
             metrics: gives what the services measured.
-            note_refused: told of each address that failed to authenticate (D60).
+            door: asked for each request that is not to an open endpoint.
             limits: sizes and deadlines; absent: those of the contract.
             grace_s: how long running requests may take once the server closes.
         """
@@ -91,7 +91,7 @@ class HttpServer:
             ),
             entrance=lambda: Entrance(hosts=self._hosts, allowed=self._web().allowed_hosts),
             refused=self._traffic.refused,
-            note_refused=note_refused,
+            door=door,
             body_bytes_max=self._traffic.limits.body_bytes,
         )
 

@@ -14,6 +14,7 @@ from trust_runtime.contracts.settings import (
     LogLevel,
     MeshSettings,
     Settings,
+    WebAuth,
     WebSettings,
 )
 from trust_runtime.core.config.allow_rules import read_rules, rule_problems
@@ -27,6 +28,7 @@ from trust_runtime.core.config.keys import (
 from trust_runtime.core.config.later import NOT_IN_THIS_VERSION, OTHER_CONTRACTS
 from trust_runtime.core.config.link_entries import end_problems, entry_problems, read_entries
 from trust_runtime.core.config.rules import is_loopback, parse_address, value_text
+from trust_runtime.core.config.web_rules import TOKEN, WEB_RULES, secret_of
 
 _ALLOW_WRITE: Final = "runtime.cloud.wan.allow_write"
 _LINKS: Final = "runtime.cloud.links.transports"
@@ -199,6 +201,7 @@ _CROSS_RULES: Final[
         _mesh_exposure,
     ),
     ((f"{_MESH}.enabled", f"{_MESH}.role", f"{_MESH}.connect"), _client_has_router),
+    *WEB_RULES,
 )
 """Rules over several keys, each with the keys that must fit on their own first."""
 
@@ -216,7 +219,9 @@ def _settings(get: Get) -> Settings:
             enabled=get("runtime.web.enabled"),
             listen=parse_address(get("runtime.web.listen")),
             allowed_hosts=tuple(host.lower() for host in get("runtime.web.allowed_hosts")),
+            auth=WebAuth(get("runtime.web.auth")),
         ),
+        control_token=secret_of(get(TOKEN)),
         discovery=DiscoverySettings(
             enabled=get("runtime.discovery.enabled"),
             advertise=get("runtime.discovery.advertise"),

@@ -35,6 +35,9 @@ def live_values(settings: Settings) -> dict[str, Any]:
     presence = settings.presence
     return {
         "log.level": str(settings.log_level),
+        "control.auth_token": None
+        if settings.control_token is None
+        else settings.control_token.value,
         "web.allowed_hosts": list(settings.web.allowed_hosts),
         "runtime_cloud.wan.allow_write": to_plain(settings.allow_write),
         "runtime_cloud.links.transports": [

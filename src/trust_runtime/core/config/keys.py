@@ -12,20 +12,18 @@ from trust_runtime.contracts.codec import digest, to_plain
 from trust_runtime.contracts.config import KeyEffect, KeySpec
 from trust_runtime.contracts.ids import RESERVED_NAMES, is_id_part
 from trust_runtime.contracts.policy import Profile, Role
-from trust_runtime.contracts.settings import LogLevel
+from trust_runtime.contracts.settings import LogLevel, WebAuth
 from trust_runtime.contracts.units import ZENOH_BASELINE
 from trust_runtime.core.config.allow_rules import RULES_TEXT
 from trust_runtime.core.config.later import LATER
 from trust_runtime.core.config.link_entries import ENTRIES_TEXT
 from trust_runtime.core.config.rules import (
     Rule,
-    blank,
     choice,
     flag,
     is_address,
     is_host,
     is_host_port,
-    is_loopback,
     text,
     texts,
     whole,
@@ -122,7 +120,6 @@ _SOCKET: Final = text(
     _is_socket,
     later=lambda value: value.startswith("tcp://"),
 )
-_WEB_LISTEN: Final = text("IP:PORT, IP a loopback address", is_loopback, later=is_address)
 _LISTEN: Final = text("IP:PORT", is_address)
 _HOSTS: Final = texts("NAME or NAME:PORT, no wildcard", is_host)
 _CONNECT: Final = texts("HOST:PORT or tcp/HOST:PORT", _is_peer_address, later=_is_secure_address)
@@ -136,13 +133,13 @@ _TABLE: Final = (
     _file("resource.name", _NAME, required=True),
     _file("resource.cycle_interval_ms", whole(1, 3_600_000), required=True),
     _file("runtime.control.endpoint", _SOCKET, required=True),
-    _live("runtime.control.auth_token", blank(), secret=True),
+    _live("runtime.control.auth_token", _ANY_TEXT, secret=True),
     _restart("runtime.control.mode", choice("production", later=("debug",)), default="production"),
     _live("runtime.control.debug_enabled", _ONLY_FALSE, default=False, role=_ENGINEER),
     _live("runtime.log.level", choice(*LogLevel), default="info", role=_ENGINEER),
     _restart("runtime.web.enabled", flag(), default=True),
-    _restart("runtime.web.listen", _WEB_LISTEN, default="127.0.0.1:8080"),
-    _restart("runtime.web.auth", choice("local", later=("token",)), default="local"),
+    _restart("runtime.web.listen", _LISTEN, default="127.0.0.1:8080"),
+    _restart("runtime.web.auth", choice(*WebAuth), default=str(WebAuth.LOCAL)),
     _restart("runtime.web.tls", _ONLY_FALSE, default=False),
     _live("runtime.web.allowed_hosts", _HOSTS, default=[]),
     _file(

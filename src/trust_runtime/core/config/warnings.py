@@ -2,11 +2,15 @@
 
 import ipaddress
 from collections.abc import Iterator
-from typing import Final
 
+from trust_runtime.contracts.policy import Profile
+from trust_runtime.contracts.secret import (
+    MAKE_TOKEN,
+    PLACEHOLDER,
+    TOKEN_CHARACTERS_MIN,
+    Secret,
+)
 from trust_runtime.contracts.settings import Settings
-
-_PLACEHOLDER: Final = "REPLACE_"
 
 
 def warnings_of(settings: Settings) -> tuple[str, ...]:
@@ -22,5 +26,20 @@ def _warnings(settings: Settings) -> Iterator[str]:
             f"insecure_mesh: everybody who reaches {mesh.listen} is admitted;"
             " set runtime.mesh.auth_token"
         )
-    if mesh.auth_token is not None and mesh.auth_token.startswith(_PLACEHOLDER):
-        yield "placeholder_token: runtime.mesh.auth_token is a placeholder and admits nobody"
+    for key, token in (
+        ("runtime.control.auth_token", settings.control_token),
+        ("runtime.mesh.auth_token", mesh.auth_token),
+    ):
+        text = token.value if isinstance(token, Secret) else token
+        if text is None:
+            continue
+        if text.startswith(PLACEHOLDER):
+            yield (
+                f"placeholder_token: {key} is a placeholder and admits nobody;"
+                f" make a token with: {MAKE_TOKEN}"
+            )
+        elif settings.profile is not Profile.DEV and len(text) < TOKEN_CHARACTERS_MIN:
+            yield (
+                f"short_token: {key} has fewer than {TOKEN_CHARACTERS_MIN} characters;"
+                f" make a token with: {MAKE_TOKEN}"
+            )

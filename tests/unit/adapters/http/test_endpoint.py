@@ -19,9 +19,9 @@ from trust_runtime.adapters.http.endpoint import (
     Watching,
 )
 from trust_runtime.adapters.http.operating import Operating
-from trust_runtime.adapters.http.pipeline import LOCAL_ADMIN
 from trust_runtime.contracts.answers import Readiness
 from trust_runtime.contracts.ids import RuntimeId
+from trust_runtime.contracts.policy import Caller, Role
 from trust_runtime.services import (
     actions,
     audit,
@@ -90,6 +90,7 @@ def test_the_services_have_every_method_asked_for(promise: type, service: type) 
 
 
 def test_an_endpoint_behind_a_door_knows_its_caller() -> None:
-    assert Asked(authenticated=LOCAL_ADMIN, headers=Headers()).caller == LOCAL_ADMIN
+    caller = Caller(identity="local://admin", role=Role.ADMIN)
+    assert Asked(authenticated=caller, headers=Headers()).caller == caller
     with pytest.raises(AssertionError, match="open endpoint"):
         _ = Asked(authenticated=None, headers=Headers()).caller

@@ -55,7 +55,7 @@ def app_of(behind: Behind, refused: Counter[str] | None = None) -> Pipeline:
         behind.backend(),
         entrance=lambda: ENTRANCE,
         refused=Counter() if refused is None else refused,
-        note_refused=behind.unknown.append,
+        door=behind.door(),
         body_bytes_max=100,
     )
 
@@ -210,13 +210,10 @@ async def test_a_peer_that_is_not_this_machine_is_401(peer: str, status: int) ->
         (DISPATCH, Role.VIEWER, None),
     ],
 )
-async def test_a_door_asks_for_its_role(
-    path: str, role: Role, code: str | None, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_door_asks_for_its_role(path: str, role: Role, code: str | None) -> None:
     caller = Caller(identity="token://x", role=role)
-    monkeypatch.setattr(pipeline, "LOCAL_ADMIN", caller)
     scope = {**scope_of(path), "method": "POST"}
-    status, body = await answer_of(app_of(Behind()), scope)
+    status, body = await answer_of(app_of(Behind(admit=lambda _presented: caller)), scope)
     if code is None:
         assert status == 415, "past the door, the next stage answers"
     else:
@@ -447,7 +444,7 @@ async def test_large_bodies_are_read_in_turns_of_their_own(
         Behind().backend(),
         entrance=lambda: ENTRANCE,
         refused=Counter(),
-        note_refused=lambda _address: None,
+        door=Behind().door(),
         body_bytes_max=100_000,
     )
     body = b'{"x":"' + b"a" * (length - 8) + b'"}'

@@ -14,6 +14,11 @@ from trust_runtime.core.config.later import LATER
 
 TOKEN = "runtime.mesh.auth_token"  # noqa: S105 - its path
 OPEN = {"runtime__mesh__enabled": True, "runtime__mesh__listen": "10.0.0.7:5200"}
+REMOTE = {
+    "runtime__web__listen": "0.0.0.0:80",
+    "runtime__web__auth": "token",
+    "runtime__control__auth_token": "t",
+}
 
 
 def test_the_least_configuration_has_the_defaults_of_the_contract() -> None:
@@ -118,15 +123,21 @@ def test_a_missing_key_is_named(path: str) -> None:
         ),
         pytest.param(
             {"runtime__web__listen": "0.0.0.0:80"},
-            "runtime.web.listen",
-            "not in this version",
-            id="web beyond loopback",
+            "runtime.web.auth",
+            'set runtime.web.auth = "token"',
+            id="web beyond loopback without tokens",
         ),
         pytest.param(
-            {"runtime__web__auth": "token"},
-            "runtime.web.auth",
-            "not in this version",
-            id="web tokens",
+            {**REMOTE, "runtime__tls__require_remote": True},
+            "runtime.web.listen",
+            "runtime.web.tls",
+            id="web without the TLS asked for",
+        ),
+        pytest.param(
+            {"runtime__web__auth": "token", "runtime__control__auth_token": " "},
+            "runtime.control.auth_token",
+            "openssl rand -hex 32",
+            id="web tokens without a token",
         ),
         pytest.param({"runtime__web__auth": "none"}, "runtime.web.auth", '"local"', id="no auth"),
         pytest.param(
@@ -220,6 +231,7 @@ def test_one_problem_names_its_key_and_what_is_allowed(
             {"resource__name": "x" * 99, "runtime__cloud__site": "y" * 28}, id="id of 128"
         ),
         pytest.param({"runtime__tls__require_remote": True}, id="nothing is remote"),
+        pytest.param(REMOTE, id="web beyond loopback with tokens"),
     ],
 )
 def test_what_is_accepted_at_the_edge(values: dict[str, Any]) -> None:
@@ -298,6 +310,7 @@ def test_any_values_give_settings_or_problems_that_name_them(values: dict[str, A
         named = problem.path.partition("[")[0]
         given_paths = {path.partition("[")[0] for path in values}
         cross = {"resource.name", "runtime.mesh.auth_token", "runtime.mesh.connect"}
+        cross |= {"runtime.control.auth_token", "runtime.web.auth"}
         assert named in given_paths | cross | {"runtime.cloud.presence.partition_after_ms"}
         assert problem.allowed
         assert problem.value

@@ -50,7 +50,7 @@ def test_false_and_zero_are_values() -> None:
 def test_every_live_value_names_a_live_key() -> None:
     live = {spec.key for spec in KEYS if spec.effect is KeyEffect.LIVE}
     assert set(live_values(settings_with())) <= live
-    fixed = {"control.auth_token", "control.debug_enabled"}  # One value only in this version.
+    fixed = {"control.debug_enabled"}  # One value only in this version.
     assert live - set(live_values(settings_with())) == fixed
 
 

@@ -137,7 +137,8 @@ def test_the_schema_digest_is_of_the_keys() -> None:
         ("runtime.mesh.zenohd_version", "1.8.0", False),
         ("runtime.mesh.zenohd_version", "1.70.1", False),
         ("runtime.web.listen", "127.0.0.1:8080", True),
-        ("runtime.web.listen", "0.0.0.0:8080", False),
+        ("runtime.web.listen", "0.0.0.0:8080", True),
+        ("runtime.web.listen", "somewhere:8080", False),
     ],
 )
 def test_rules_of_single_keys(path: str, value: Any, *, fits: bool) -> None:

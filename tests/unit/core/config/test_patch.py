@@ -89,7 +89,7 @@ def test_patches_that_may_be_written(patch: dict[str, Any]) -> None:
         ({"log.level": "loud"}, "log.level", '"debug"'),
         ({"log.level": "DEBUG"}, "log.level", '"debug"'),
         ({"runtime_cloud.profile": "plant"}, "runtime_cloud.profile", "not in this version"),
-        ({"web.listen": "0.0.0.0:80"}, "web.listen", "not in this version"),
+        ({"web.listen": "0.0.0.0:80"}, "web.auth", "runtime.web.listen is 0.0.0.0:80"),
         (
             {"runtime_cloud.wan.allow_write": [{"action": "cfg_apply", "target": "a*b"}]},
             "runtime_cloud.wan.allow_write[0].target",
@@ -100,7 +100,7 @@ def test_patches_that_may_be_written(patch: dict[str, Any]) -> None:
             "runtime_cloud.presence.partition_after_ms",
             "stale_after_ms",
         ),
-        ({"control.auth_token": "canary"}, "control.auth_token", "<redacted>"),
+        ({"control.auth_token": "canary\n"}, "control.auth_token", "<redacted>"),
     ],
 )
 def test_values_are_checked_where_the_schema_is_known(
