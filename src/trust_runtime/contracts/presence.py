@@ -33,6 +33,7 @@ class TrustReason(StrEnum):
     CHAIN_INVALID = "chain_invalid"
     EXPIRED = "expired"
     SIGNATURE_INVALID = "signature_invalid"
+    REVOKED = "revoked"
     NEVER_SEEN = "never_seen"
 
 

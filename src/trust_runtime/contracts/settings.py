@@ -57,6 +57,17 @@ class WebSettings(Struct, frozen=True, kw_only=True):
     """Local admits this machine alone; token whoever has one."""
 
 
+class TlsSettings(Struct, frozen=True, kw_only=True):
+    """`runtime.tls`: where certificates are; relative paths count from the project folder."""
+
+    cert_path: str | None = None
+    """What HTTPS serves; None: the identity certificate."""
+    key_path: str | None = None
+    """Its private key; None: the identity key."""
+    ca_path: str | None = None
+    """Trust bundle of the own site; None: `.trust/identity/ca.pem`."""
+
+
 class DiscoverySettings(Struct, frozen=True, kw_only=True):
     """`runtime.discovery`."""
 
@@ -97,7 +108,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     site: SiteName
     """`runtime.cloud.site`, else from the service name, else `default-site`."""
     profile: Profile
-    """Only `dev` in this version."""
+    """What must be met before the cloud plane serves."""
     control_socket: str
     """Absolute path of the Unix control socket."""
     log_level: LogLevel
@@ -116,3 +127,5 @@ class Settings(Struct, frozen=True, kw_only=True):
     """Preferred transports to other runtimes."""
     presence: PresenceLimits
     """When silence becomes a verdict."""
+    tls: TlsSettings = TlsSettings()
+    """Certificates."""

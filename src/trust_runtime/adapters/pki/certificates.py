@@ -14,13 +14,12 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from trust_runtime.contracts.envelope import SignerFacts
 from trust_runtime.contracts.errors import ContractViolation
+from trust_runtime.contracts.identity import common_name
 from trust_runtime.contracts.ids import RuntimeId, parse_spiffe_id, spiffe_id
 
 VALID_DAYS: Final = 3650
 BACKDATED_S: Final = 3_600  # A peer whose clock is behind must not find it not yet valid.
 _DAY_S: Final = 86_400
-_NAME_LENGTH_MAX: Final = 64  # X.520 ub-common-name.
-_NAME_HEAD: Final = 47
 _P256: Final = "a P-256 key"
 
 # What the library raises for bytes that are no certificate, or one it cannot follow.
@@ -33,13 +32,6 @@ UNREADABLE: Final = (
     x509.UnsupportedGeneralNameType,
     CryptographyDeprecationWarning,
 )
-
-
-def common_name(runtime: RuntimeId) -> str:
-    """Return the CN of a runtime: its canonical id, shortened to 64 characters when longer."""
-    if len(runtime) <= _NAME_LENGTH_MAX:
-        return runtime
-    return f"{runtime[:_NAME_HEAD]}~{hashlib.sha256(runtime.encode()).hexdigest()[:16]}"
 
 
 def make_self_signed(

@@ -14,6 +14,7 @@ from trust_runtime.contracts.settings import (
     LogLevel,
     MeshSettings,
     Settings,
+    TlsSettings,
     WebAuth,
     WebSettings,
 )
@@ -244,6 +245,11 @@ def _settings(get: Get) -> Settings:
             partition_after_ms=get(f"{_PRESENCE}.partition_after_ms"),
             lease_ms=get(f"{_PRESENCE}.lease_ms"),
             forget_after_ms=get(f"{_PRESENCE}.forget_after_ms"),
+        ),
+        tls=TlsSettings(
+            cert_path=get("runtime.tls.cert_path"),
+            key_path=get("runtime.tls.key_path"),
+            ca_path=get("runtime.tls.ca_path"),
         ),
     )
 

@@ -113,6 +113,7 @@ _ANY_TEXT: Final = text("a text", lambda _value: True)
 _ONLY_FALSE: Final = Rule(
     text="false", accepts=lambda value: value is False, later=lambda value: value is True
 )
+_PATH: Final = text("a path, not blank", lambda value: bool(value.strip()))
 _NAME: Final = text("letters, digits, '.', '_', '-'; not active or cfg", _is_name)
 _SITE: Final = text("letters, digits, '.', '_', '-'", is_id_part)
 _SOCKET: Final = text(
@@ -147,6 +148,9 @@ _TABLE: Final = (
         choice("disabled", later=("self-managed", "self_managed", "provisioned")),
         default="disabled",
     ),
+    _file("runtime.tls.cert_path", _PATH),
+    _file("runtime.tls.key_path", _PATH),
+    _file("runtime.tls.ca_path", _PATH),
     _file("runtime.tls.require_remote", flag(), default=False),
     _restart("runtime.discovery.enabled", flag(), default=True, role=_ENGINEER),
     _restart("runtime.discovery.advertise", flag(), default=True, role=_ENGINEER),

@@ -28,9 +28,6 @@ LATER: Final[Mapping[str, Rule]] = {
     "runtime.watchdog.timeout_ms": harmless(5_000),
     "runtime.watchdog.action": harmless("halt"),
     "runtime.fault.policy": harmless("halt", "safe_halt"),
-    "runtime.tls.cert_path": _NOTHING,
-    "runtime.tls.key_path": _NOTHING,
-    "runtime.tls.ca_path": _NOTHING,
     "runtime.mesh.verify_names": harmless(True),  # noqa: FBT003 - the value itself
     "runtime.mesh.plugin_versions": _EMPTY_MAP,  # Only a router has plugins.
     "runtime.mesh.publish": _EMPTY_LIST,

@@ -5,7 +5,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trust_runtime.adapters.pki.certificates import (
-    common_name,
     make_self_signed,
     parse_certificate,
     signer_facts,
@@ -49,11 +48,3 @@ def test_a_certificate_can_be_made_before_the_clock_was_ever_set() -> None:
     facts = signer_facts(make_self_signed(key, RuntimeId("press-2"), now_s=0))
 
     assert facts.not_before_s <= 0 < facts.not_after_s
-
-
-@pytest.mark.parametrize("length", [1, 64, 65, 128])
-def test_a_common_name_fits_and_differs(length: int) -> None:
-    name = common_name(RuntimeId("n" * length))
-
-    assert len(name) == min(length, 64)
-    assert ("~" in name) == (length > 64)
