@@ -15,6 +15,20 @@ import msgspec
 from port_contracts.mesh import DEADLINE_S
 from trust_runtime.adapters.mesh.session import ZenohMesh
 from trust_runtime.adapters.mesh.session_config import MeshOptions
+from trust_runtime.adapters.mesh.tls_material import MeshTls
+
+
+def tls_of(project: Path, *, verify_names: bool = True) -> MeshTls:
+    """Return where `certificates.install` and `certificates.federate` put the files."""
+    home = project / ".trust" / "identity"
+    return MeshTls(
+        certificate=home / "runtime.crt",
+        key=home / "runtime.key",
+        own_bundle=home / "ca.pem",
+        federation=project / ".trust" / "federation",
+        verify_names=verify_names,
+    )
+
 
 PROCESS = Path(__file__).with_name("mesh_member_process.py")
 
@@ -27,9 +41,10 @@ def free_address() -> str:
 class Meshes:
     """Makes members; everything it made is closed at the end of the test."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, tls: MeshTls | None = None) -> None:
         self.problems: list[str] = []
         self._folder = folder
+        self._tls = tls
         self._made: list[ZenohMesh] = []
         self._listen: list[str] = []
 
@@ -40,10 +55,16 @@ class Meshes:
 
     def alone(self, address: str | None = None, **changes: Any) -> ZenohMesh:
         """Return a peer that listens on `address` and knows nobody, unless changed."""
-        locator = f"tcp/{address or free_address()}"
+        scheme = "tls" if changes.get("tls", self._tls) else "tcp"
+        locator = f"{scheme}/{address or free_address()}"
         self._listen.append(locator)
         users_file = self._folder / f"users-{len(self._made)}"
-        options = MeshOptions(role="peer", listen=(locator,), users_file=users_file)
+        options = MeshOptions(
+            role="peer",
+            listen=(locator,),
+            users_file=users_file,
+            tls=changes.pop("tls", self._tls),
+        )
         mesh = ZenohMesh(
             msgspec.structs.replace(options, **changes), on_problem=self.problems.append
         )
@@ -120,9 +141,9 @@ class Members:
         address = address or free_address()
         options = {
             "role": "peer",
-            "listen": [f"tcp/{address}"],
+            "listen": [f"{'tls' if 'tls' in changes else 'tcp'}/{address}"],
             "users_file": str(self._folder / f"process-users-{len(self._started)}"),
-            **changes,
+            **msgspec.to_builtins(changes, enc_hook=str),
         }
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, str(PROCESS), name, json.dumps(options)),

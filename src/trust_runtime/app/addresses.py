@@ -27,8 +27,9 @@ def mesh_addresses(settings: Settings) -> tuple[Address, ...]:
 
 
 def mesh_locators(settings: Settings) -> tuple[str, ...]:
-    """Return the same as Zenoh locators, `tcp/IP:PORT`."""
-    return tuple(f"tcp/{address}" for address in mesh_addresses(settings))
+    """Return the same as Zenoh locators, `tcp/IP:PORT` or `tls/IP:PORT`."""
+    scheme = "tls" if settings.mesh.tls else "tcp"
+    return tuple(f"{scheme}/{address}" for address in mesh_addresses(settings))
 
 
 def discovery_addresses(settings: Settings) -> tuple[tuple[str, ...], tuple[str, ...]]:

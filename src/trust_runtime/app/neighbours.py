@@ -111,7 +111,7 @@ class Neighbours:
             host_name=host_name(),
             addresses=addresses,
             mesh_port=settings.mesh.listen.port if listens else None,
-            mesh_tls=False,
+            mesh_tls=settings.mesh.tls,
             web_port=settings.web.listen.port if settings.web.enabled else None,
             web_tls=False,
             host_group=settings.discovery.host_group,

@@ -11,7 +11,13 @@ from trust_runtime.adapters.files.io_file import ProjectIoFile
 from trust_runtime.adapters.files.modes import require_private
 from trust_runtime.adapters.mesh.session import ZenohMesh
 from trust_runtime.adapters.mesh.session_config import MeshOptions
-from trust_runtime.adapters.pki.identity import load_or_create_identity
+from trust_runtime.adapters.mesh.tls_material import MeshTls
+from trust_runtime.adapters.pki.identity import (
+    CERTIFICATE_NAME,
+    KEY_NAME,
+    identity_folder,
+    load_or_create_identity,
+)
 from trust_runtime.adapters.pki.signer import JwsSigner
 from trust_runtime.adapters.reach.sockets import SocketReach
 from trust_runtime.adapters.sqlite import open_store
@@ -28,6 +34,7 @@ from trust_runtime.app.wiring import build
 from trust_runtime.contracts.audit import Outcome
 from trust_runtime.contracts.config import BootRecord
 from trust_runtime.contracts.errors import StoreFailed
+from trust_runtime.contracts.policy import Profile
 from trust_runtime.contracts.settings import Settings
 from trust_runtime.contracts.timeline import TimelineFilter
 from trust_runtime.contracts.units import NS_PER_S
@@ -202,12 +209,24 @@ async def _recover(services: Services, stores: Stores, options: RunOptions) -> N
 
 
 def _mesh_options(folder: Path, settings: Settings) -> MeshOptions:
-    mesh = settings.mesh
+    mesh, trust = settings.mesh, folder / ".trust"
     return MeshOptions(
         role=mesh.role,
         listen=mesh_locators(settings),
         connect=mesh.connect,
         auth_token=mesh.auth_token,
-        users_file=None if mesh.auth_token is None else folder / ".trust" / "mesh-users",
+        tls=_mesh_tls(folder, settings) if mesh.tls else None,
+        users_file=None if mesh.auth_token is None else trust / "mesh-users",
         lease_ms=settings.presence.lease_ms,
+    )
+
+
+def _mesh_tls(folder: Path, settings: Settings) -> MeshTls:
+    home, ca_path = identity_folder(folder), settings.tls.ca_path
+    return MeshTls(
+        certificate=home / CERTIFICATE_NAME,
+        key=home / KEY_NAME,
+        own_bundle=home / "ca.pem" if ca_path is None else folder / ca_path,
+        federation=folder / ".trust" / "federation",
+        verify_names=settings.profile is not Profile.DEV and settings.mesh.verify_names,
     )

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from trust_runtime import __version__
-from trust_runtime.app.addresses import mesh_locators
+from trust_runtime.app.addresses import mesh_addresses
 from trust_runtime.app.configuring import build_configuring
 from trust_runtime.app.operating import build_operating, join_operating
 from trust_runtime.app.parts import Deeds, Foundation, Senses, Services, World
@@ -155,6 +155,7 @@ def _senses(world: World, base: Foundation) -> Senses:
         dialling=Dialling(
             own=own,
             own_addresses=_own_addresses(base.running.settings),
+            tls=base.running.settings.mesh.tls,
             peers=base.peers,
             mesh=mesh,
             clock=clock,
@@ -258,7 +259,7 @@ def _calls(world: World, base: Foundation) -> Calls:
 
 
 def _own_addresses(settings: Settings) -> tuple[str, ...]:
-    return tuple(locator.removeprefix("tcp/") for locator in mesh_locators(settings))
+    return tuple(str(address) for address in mesh_addresses(settings))
 
 
 def _join(services: Services, mesh: Mesh) -> None:

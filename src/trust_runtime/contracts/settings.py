@@ -57,17 +57,6 @@ class WebSettings(Struct, frozen=True, kw_only=True):
     """Local admits this machine alone; token whoever has one."""
 
 
-class TlsSettings(Struct, frozen=True, kw_only=True):
-    """`runtime.tls`: where certificates are; relative paths count from the project folder."""
-
-    cert_path: str | None = None
-    """What HTTPS serves; None: the identity certificate."""
-    key_path: str | None = None
-    """Its private key; None: the identity key."""
-    ca_path: str | None = None
-    """Trust bundle of the own site; None: `.trust/identity/ca.pem`."""
-
-
 class DiscoverySettings(Struct, frozen=True, kw_only=True):
     """`runtime.discovery`."""
 
@@ -81,6 +70,21 @@ class DiscoverySettings(Struct, frozen=True, kw_only=True):
     """Trimmed, lower-cased."""
 
 
+class TlsSettings(Struct, frozen=True, kw_only=True):
+    """`runtime.tls`."""
+
+    mode: str = "disabled"
+    """`disabled`, `self-managed` or `provisioned`."""
+    cert_path: str | None = None
+    """Certificate the web listener serves, absolute or relative to the project folder."""
+    key_path: str | None = None
+    """Its private key."""
+    ca_path: str | None = None
+    """Trust bundle of the own site; None: `.trust/identity/ca.pem`."""
+    require_remote: bool = False
+    """Whether listeners beyond loopback must use TLS."""
+
+
 class MeshSettings(Struct, frozen=True, kw_only=True):
     """`runtime.mesh`."""
 
@@ -91,11 +95,15 @@ class MeshSettings(Struct, frozen=True, kw_only=True):
     listen: Address
     """Where peers connect; not used by a client."""
     connect: tuple[str, ...]
-    """Zenoh locators, `tcp/HOST:PORT`."""
+    """Zenoh locators, `tcp/HOST:PORT`, or `tls/HOST:PORT` with `tls`."""
     auth_token: str | None
     """Shared secret of the mesh; None admits everybody who reaches the address."""
     allow_open: bool
     """True: a non-loopback dev mesh without token was asked for."""
+    tls: bool = False
+    """Whether links are TLS, both sides with the identity pair."""
+    verify_names: bool = True
+    """Whether the dialled name or address must stand in the certificate (plant and wan)."""
 
 
 class Settings(Struct, frozen=True, kw_only=True):
@@ -121,11 +129,11 @@ class Settings(Struct, frozen=True, kw_only=True):
     """mDNS."""
     mesh: MeshSettings
     """Zenoh."""
+    tls: TlsSettings = TlsSettings()
+    """Certificates of listeners and of the own site."""
     allow_write: tuple[AllowRule, ...]
     """Rules for writes across sites, outbound and inbound."""
     links: tuple[LinkEntry, ...] = ()
     """Preferred transports to other runtimes."""
     presence: PresenceLimits
     """When silence becomes a verdict."""
-    tls: TlsSettings = TlsSettings()
-    """Certificates."""

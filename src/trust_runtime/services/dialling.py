@@ -40,6 +40,7 @@ class Dialling:
         *,
         own: RuntimeId,
         own_addresses: tuple[str, ...],
+        tls: bool,
         peers: Peers,
         mesh: Mesh,
         clock: Clock,
@@ -48,6 +49,7 @@ class Dialling:
     ) -> None:
         self._own = own
         self._own_addresses = own_addresses
+        self._tls = tls
         self._peers = peers
         self._mesh = mesh
         self._clock = clock
@@ -57,8 +59,11 @@ class Dialling:
         self._goals: dict[RuntimeId, _Goal] = {}
 
     def take_sighting(self, sighting: Sighting) -> None:
-        """Take an announcement; it yields an address to dial, nothing else."""
-        if not sighting.mesh_tls:
+        """Take an announcement; it yields an address to dial, nothing else.
+
+        One whose links are made otherwise than ours cannot be linked with.
+        """
+        if sighting.mesh_tls is self._tls:
             self._aim(sighting.runtime_id, sighting.addresses)
 
     def take_record(self, record: PeerRecord) -> None:

@@ -55,6 +55,7 @@ class Status:
         self._health = health
         self._mesh = mesh
         self.mesh_problem: str | None = None
+        self.mesh_reopen_required = False
         self.reach_problem: str | None = None
         self.discovery_problem: str | None = None
         self.web_port: int | None = None
@@ -119,7 +120,7 @@ class Status:
             web=None if self.web_port is None else WebReport(port=self.web_port, tls=False),
             mesh=MeshReport(
                 port=mesh_port,
-                tls=False,
+                tls=settings.mesh.tls,
                 role=settings.mesh.role,
                 addresses=self._mesh_addresses,
             ),
@@ -144,7 +145,8 @@ class Status:
             "debug_enabled": False,
             "mesh": {
                 "state": self._mesh_state(),
-                "tls": False,
+                "tls": settings.mesh.tls,
+                "reopen_required": self.mesh_reopen_required,
                 "peers": sum(1 for peer in self._peers if peer.lifecycle is Lifecycle.ONLINE),
                 "dropped": sum(self._mesh.dropped().values()),
                 "rejected": dict(sorted(self._peers.rejected.items())),

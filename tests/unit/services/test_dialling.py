@@ -48,13 +48,14 @@ class Dialled(Wire):
 class Dialler:
     """The service, with what it dials from."""
 
-    def __init__(self, *, fraction: float = 0.5) -> None:
+    def __init__(self, *, fraction: float = 0.5, tls: bool = False) -> None:
         self.listener = Listener()
         self.mesh = Dialled(self.listener)
         self.log = FakeLog()
         self.dialling = Dialling(
             own=OWN,
             own_addresses=(OWN_ADDRESS,),
+            tls=tls,
             peers=self.listener.peers,
             mesh=self.mesh,
             clock=self.listener.clock,

@@ -200,6 +200,7 @@ def test_the_status_counts_who_is_online_and_what_was_refused() -> None:
     assert status["mesh"] == {
         "state": "open",
         "tls": False,
+        "reopen_required": False,
         "peers": 1,
         "dropped": 5,
         "rejected": {"replayed": 1, "token": 1},

@@ -8,6 +8,7 @@ the other one; both then hear of each other, and it leaves. No existing link is 
 import asyncio
 import contextlib
 import ipaddress
+import ssl
 from typing import Final
 
 import zenoh
@@ -15,11 +16,13 @@ import zenoh
 from trust_runtime.adapters.mesh.blocking import close_in_thread, open_in_thread
 from trust_runtime.adapters.mesh.problems import Problems
 from trust_runtime.adapters.mesh.session_config import MeshOptions, introducer_config
+from trust_runtime.adapters.mesh.tls_material import TlsMaterial
 
 _AT_ONCE_MAX: Final = 4
 _WAITING_MAX: Final = 64
 _ADDRESSES_MAX: Final = 1_024
 _CONNECT_S: Final = 0.4  # For a TCP connection alone; the introducer then has 1 s to connect.
+_GREET_S: Final = 1.0  # With a TLS handshake on top.
 _LINK_S: Final = 0.5  # For gossip and the link itself, once the introducer is connected.
 _POLL_S_MIN: Final = 0.002
 _POLL_S_MAX: Final = 0.02
@@ -33,13 +36,15 @@ class Dialler:
         self._password = password
         self._problems = problems
         self._session: zenoh.Session | None = None
+        self._material: TlsMaterial | None = None
         self._slots = asyncio.Semaphore(_AT_ONCE_MAX)
         self._waiting = 0
         self._peer_at: dict[str, str] = {}
 
-    def open(self, session: zenoh.Session) -> None:
-        """Dial for `session` from now on."""
+    def open(self, session: zenoh.Session, material: TlsMaterial | None) -> None:
+        """Dial for `session` from now on, with the certificates it was opened with."""
         self._session = session
+        self._material = material
 
     async def close(self) -> None:
         """End what is under way; return when no introducer is left."""
@@ -52,7 +57,7 @@ class Dialler:
     async def dial(self, address: str) -> bool:
         """See `ports.mesh.Mesh.dial`."""
         session = self._session
-        locator = _locator(address)
+        locator = _locator(self._options.scheme, address)
         if session is None or locator is None or not self._can_introduce():
             return False
         if locator in self._options.listen or self._is_linked(session, locator):
@@ -62,7 +67,7 @@ class Dialler:
             return False
         self._waiting += 1
         try:
-            return await _answers(address) and await self._introduce(session, locator)
+            return await self._answers(address) and await self._introduce(session, locator)
         finally:
             self._waiting -= 1
 
@@ -79,13 +84,36 @@ class Dialler:
     def _is_linked(self, session: zenoh.Session, locator: str) -> bool:
         return self._peer_at.get(locator, "nobody") in _linked(session)
 
+    async def _answers(self, address: str) -> bool:
+        """Whether a listener is there: Zenoh itself would retry until its time is over.
+
+        One with TLS is greeted with the same certificates: a bare connection would make Zenoh
+        there pause its accepting, and we would not learn why it does not become a link.
+        """
+        context = None if self._material is None else self._material.context
+        host, _, port = address.rpartition(":")
+        try:
+            async with asyncio.timeout(_CONNECT_S if context is None else _GREET_S):
+                _, writer = await asyncio.open_connection(host.strip("[]"), int(port), ssl=context)
+        except ssl.SSLError as error:
+            self._problems.add("mesh link refused by us", f"{address}: {_why(error)}")
+            return False
+        except OSError:  # TimeoutError is one.
+            return False
+        writer.close()
+        with contextlib.suppress(OSError):  # Also when the other end does not like us.
+            await writer.wait_closed()
+        return True
+
     async def _introduce(self, session: zenoh.Session, locator: str) -> bool:
         async with self._slots:
             if self._session is not session:  # Closed while this one waited.
                 return False
             if self._is_linked(session, locator):  # By another dial meanwhile.
                 return True
-            config = introducer_config(self._options, self._password, locator)
+            config = introducer_config(
+                self._options, self._password, locator, material=self._material
+            )
             try:
                 introducer = await open_in_thread(lambda: zenoh.open(config))
             except zenoh.ZError:  # It does not speak Zenoh, or refuses our password.
@@ -118,28 +146,20 @@ class Dialler:
             del self._peer_at[next(iter(self._peer_at))]
 
 
-def _locator(address: str) -> str | None:
+def _locator(scheme: str, address: str) -> str | None:
     """Return the Zenoh locator for `IP:PORT`; None for anything else, which mDNS may bring."""
     host, _, port = address.rpartition(":")
     try:
         ipaddress.ip_address(host.removeprefix("[").removesuffix("]"))
-        return f"tcp/{host}:{int(port)}"
+        return f"{scheme}{host}:{int(port)}"
     except ValueError:
         return None
 
 
-async def _answers(address: str) -> bool:
-    """Whether a TCP listener is there: Zenoh itself would retry until its time is over."""
-    host, _, port = address.rpartition(":")
-    try:
-        async with asyncio.timeout(_CONNECT_S):
-            _, writer = await asyncio.open_connection(host.strip("[]"), int(port))
-    except OSError:  # TimeoutError is one.
-        return False
-    writer.close()
-    with contextlib.suppress(OSError):
-        await writer.wait_closed()
-    return True
+def _why(error: ssl.SSLError) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return error.verify_message
+    return (error.reason or str(error)).lower().replace("_", " ")
 
 
 def _linked(session: zenoh.Session) -> set[str]:

@@ -20,6 +20,7 @@ from trust_runtime.adapters.mesh.session_config import (
     session_config,
     users_file,
 )
+from trust_runtime.adapters.mesh.tls_material import TlsMaterial, read_material
 from trust_runtime.contracts.envelope import MeshMessage
 from trust_runtime.contracts.errors import ContractViolation, MeshUnavailable
 from trust_runtime.ports.mesh import MessageHandler, QueryHandler, Silence, TokenHandler
@@ -42,6 +43,7 @@ class ZenohMesh:
         self._problems = Problems(on_problem)
         self._dialler = Dialler(options, self._password, self._problems)
         self._lingering = Lingering()
+        self._material: TlsMaterial | None = None
         self._listeners: list[MessageListener | TokenWatcher] = []
         self._responders: list[Responder] = []
         self._held: dict[str, zenoh.LivelinessToken | None] = {}
@@ -53,6 +55,19 @@ class ZenohMesh:
     def is_open(self) -> bool:
         """See `Mesh.is_open`."""
         return self._session is not None
+
+    async def files_changed(self) -> bool:
+        """Tell whether certificates or bundles differ from those this session was opened with.
+
+        Links follow only when the session is opened anew. Files that cannot be read now differ.
+        """
+        material, tls = self._material, self._options.tls
+        if self._session is None or material is None or tls is None:
+            return False
+        try:
+            return (await asyncio.to_thread(read_material, tls)).digest != material.digest
+        except MeshUnavailable:
+            return True
 
     async def open(self) -> None:
         """See `Mesh.open`; opening an open session does nothing."""
@@ -70,7 +85,7 @@ class ZenohMesh:
             except zenoh.ZError as error:
                 await self._close(session)
                 raise MeshUnavailable(_describe(error, self._options)) from error
-            self._dialler.open(session)
+            self._dialler.open(session, self._material)
             self._lingering.open(self._loop)
 
     async def close(self) -> None:
@@ -163,8 +178,14 @@ class ZenohMesh:
             entity.declare(self._session)
 
     def _open_blocking(self) -> zenoh.Session:
-        with users_file(self._options.users_file, self._password):
-            return zenoh.open(session_config(self._options, self._password))
+        options = self._options
+        material = None if options.tls is None else read_material(options.tls)
+        for bundle in () if material is None else material.left_out:
+            self._problems.add("bundle left out", bundle)
+        with users_file(options.users_file, self._password):
+            session = zenoh.open(session_config(options, self._password, material))
+        self._material = material
+        return session
 
     def _declare_all(self, session: zenoh.Session) -> None:
         for entity in (*self._listeners, *self._responders):

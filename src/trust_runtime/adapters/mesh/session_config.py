@@ -18,6 +18,7 @@ import msgspec
 import zenoh
 from msgspec import Struct
 
+from trust_runtime.adapters.mesh.tls_material import MeshTls, TlsMaterial
 from trust_runtime.contracts.errors import ContractViolation
 
 MESH_USER: Final = "trust"
@@ -49,10 +50,13 @@ class MeshOptions(Struct, frozen=True, kw_only=True):
     """`peer` or `client`."""
 
     listen: tuple[str, ...] = ()
-    """Concrete locators to listen on, `tcp/IP:PORT`; a client has none."""
+    """Concrete locators to listen on, `tcp/IP:PORT` or `tls/IP:PORT`; a client has none."""
 
     connect: tuple[str, ...] = ()
-    """Locators to connect to and to stay connected with, `tcp/HOST:PORT`."""
+    """Locators to connect to and to stay connected with, of the same scheme."""
+
+    tls: MeshTls | None = None
+    """Certificates; None: links are plain TCP."""
 
     auth_token: str | None = None
     """Shared secret of the mesh; None admits everybody; `REPLACE_...` admits nobody."""
@@ -74,14 +78,22 @@ class MeshOptions(Struct, frozen=True, kw_only=True):
             raise ContractViolation("runtime.mesh.role", self.role, "peer or client")
         if self.auth_token is not None and self.users_file is None:
             raise ContractViolation("users_file", None, "a path, since there is an auth_token")
+        for locator in (*self.listen, *self.connect):
+            if not locator.startswith(self.scheme):
+                raise ContractViolation("locator", locator, f"{self.scheme}HOST:PORT")
+
+    @property
+    def scheme(self) -> str:
+        """How every locator of this mesh begins: `tls/` or `tcp/`."""
+        return "tcp/" if self.tls is None else "tls/"
 
     def __repr__(self) -> str:
         """Return everything but the secret."""
         token = None if self.auth_token is None else "..."
         return (
             f"MeshOptions(role={self.role!r}, listen={self.listen!r}, connect={self.connect!r}, "
-            f"auth_token={token!r}, users_file={self.users_file!r}, lease_ms={self.lease_ms!r}, "
-            f"retry_ms_max={self.retry_ms_max!r})"
+            f"tls={self.tls!r}, auth_token={token!r}, users_file={self.users_file!r}, "
+            f"lease_ms={self.lease_ms!r}, retry_ms_max={self.retry_ms_max!r})"
         )
 
 
@@ -96,11 +108,26 @@ def mesh_password(token: str) -> str:
     return base64.urlsafe_b64encode(digest).decode().rstrip("=")
 
 
-def session_config(options: MeshOptions, password: str | None) -> zenoh.Config:
-    """Return the configuration of a runtime's own session."""
+def session_config(
+    options: MeshOptions, password: str | None, material: TlsMaterial | None = None
+) -> zenoh.Config:
+    """Return the configuration of a runtime's own session.
+
+    Args:
+        options: of the runtime.
+        password: of the mesh; None: everybody is admitted.
+        material: what `options.tls` holds on disk.
+    """
+    return _config(session_values(options, password, material))
+
+
+def session_values(
+    options: MeshOptions, password: str | None, material: TlsMaterial | None = None
+) -> dict[str, object]:
+    """Return the same as plain values, Zenoh key to value."""
     client = options.role == "client"
     values: dict[str, object] = {
-        **_common_values(options, password),
+        **_common_values(options, password, material),
         "mode": options.role,
         "connect/endpoints": options.connect,
         # A peer opens whether or not others are there; a client is nothing without its router.
@@ -112,16 +139,22 @@ def session_config(options: MeshOptions, password: str | None) -> zenoh.Config:
         values["listen/exit_on_failure"] = True
     if password is not None and options.users_file is not None:
         values["transport/auth/usrpwd/dictionary_file"] = str(options.users_file)
-    return _config(values)
+    return values
 
 
-def introducer_config(options: MeshOptions, password: str | None, remote: str) -> zenoh.Config:
+def introducer_config(
+    options: MeshOptions,
+    password: str | None,
+    remote: str,
+    *,
+    material: TlsMaterial | None = None,
+) -> zenoh.Config:
     """Return the configuration of a session that makes our listener and `remote` acquainted.
 
     It listens nowhere and connects to nobody it hears of, so nobody else notices it.
     """
     values: dict[str, object] = {
-        **_common_values(options, password),
+        **_common_values(options, password, material),
         "mode": "peer",
         "listen/endpoints": (),
         "connect/endpoints": (options.listen[0], remote),
@@ -153,8 +186,12 @@ def users_file(path: Path | None, password: str | None) -> Iterator[None]:
         path.unlink(missing_ok=True)
 
 
-def _common_values(options: MeshOptions, password: str | None) -> dict[str, object]:
+def _common_values(
+    options: MeshOptions, password: str | None, material: TlsMaterial | None
+) -> dict[str, object]:
     values: dict[str, object] = {
+        # Whatever gossip tells of an address of another scheme is not connected to.
+        "transport/link/protocols": [options.scheme.removesuffix("/")],
         "scouting/multicast/enabled": False,
         "scouting/gossip/enabled": True,
         # Without this, open waits 0.5 s for peers that may not exist.
@@ -179,7 +216,23 @@ def _common_values(options: MeshOptions, password: str | None) -> dict[str, obje
     if password is not None:
         values["transport/auth/usrpwd/user"] = MESH_USER
         values["transport/auth/usrpwd/password"] = password
+    if options.tls is not None and material is not None:
+        values.update(_tls_values(options.tls, material))
     return values
+
+
+def _tls_values(tls: MeshTls, material: TlsMaterial) -> dict[str, object]:
+    section = "transport/link/tls/"
+    return {
+        section + "root_ca_certificate_base64": base64.b64encode(material.roots_pem).decode(),
+        section + "listen_certificate": str(tls.certificate),
+        section + "listen_private_key": str(tls.key),
+        section + "connect_certificate": str(tls.certificate),
+        section + "connect_private_key": str(tls.key),
+        section + "enable_mtls": True,
+        section + "verify_name_on_connect": tls.verify_names,
+        section + "close_link_on_expiration": True,
+    }
 
 
 def _config(values: Mapping[str, Any]) -> zenoh.Config:

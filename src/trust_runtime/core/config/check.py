@@ -36,6 +36,8 @@ _LINKS: Final = "runtime.cloud.links.transports"
 _SITE: Final = "runtime.cloud.site"
 _SERVICE_NAME: Final = "runtime.discovery.service_name"
 _MESH: Final = "runtime.mesh"
+_TLS: Final = "runtime.tls"
+_REQUIRE_REMOTE: Final = f"{_TLS}.require_remote"
 _PRESENCE: Final = "runtime.cloud.presence"
 _UNKNOWN_VALUE: Final = "an unknown key"
 _TABLES: Final = {path.rpartition(".")[0] for path in KNOWN_PATHS}
@@ -157,16 +159,16 @@ def _presence_order(get: Get) -> Iterator[SettingProblem]:
 def _mesh_exposure(get: Get) -> Iterator[SettingProblem]:
     listen = get(f"{_MESH}.listen")
     off = not get(f"{_MESH}.enabled") or get(f"{_MESH}.role") == "client"
-    if off or is_loopback(listen):
+    # With TLS nobody is admitted who has no certificate of a known site.
+    if off or is_loopback(listen) or get(f"{_MESH}.tls"):
         return
     beyond = f"{_MESH}.listen {listen} is not loopback"
-    if get("runtime.tls.require_remote"):
+    if get(_REQUIRE_REMOTE):
         yield SettingProblem(
-            path=f"{_MESH}.listen",
-            value=value_text(listen),
-            allowed="IP:PORT, IP a loopback address",
-            message=f"runtime.tls.require_remote asks for {_MESH}.tls, which is "
-            + NOT_IN_THIS_VERSION,
+            path=f"{_MESH}.tls",
+            value="false",
+            allowed="true",
+            message=f"{beyond} and {_REQUIRE_REMOTE} is true",
         )
     elif _token(get) is None and not get(f"{_MESH}.allow_open"):
         yield SettingProblem(
@@ -175,6 +177,41 @@ def _mesh_exposure(get: Get) -> Iterator[SettingProblem]:
             allowed=f"a token; or {_MESH}.allow_open = true for a mesh open to everybody",
             message=beyond,
         )
+
+
+def _tls_has_files(get: Get) -> Iterator[SettingProblem]:
+    mode = get(f"{_TLS}.mode")
+    if mode == "disabled":
+        return
+    names = ("cert_path", "key_path", *(("ca_path",) if mode == "provisioned" else ()))
+    for name in names:
+        if get(f"{_TLS}.{name}") is None:
+            yield SettingProblem(
+                path=f"{_TLS}.{name}",
+                value="nothing",
+                allowed="a path",
+                message=f'{_TLS}.mode = "{mode}" needs it',
+            )
+
+
+def _mesh_tls(get: Get) -> Iterator[SettingProblem]:
+    tls = get(f"{_MESH}.tls")
+    if tls and get(f"{_TLS}.mode") == "disabled":
+        yield SettingProblem(
+            path=f"{_TLS}.mode",
+            value='"disabled"',
+            allowed='"self-managed" | "provisioned"',
+            message=f"{_MESH}.tls = true needs it",
+        )
+    wrong = "tcp/" if tls else "tls/"
+    for index, address in enumerate(get(f"{_MESH}.connect")):
+        if address.startswith(wrong):
+            yield SettingProblem(
+                path=f"{_MESH}.connect[{index}]",
+                value=value_text(address),
+                allowed="HOST:PORT or " + ("tls/HOST:PORT" if tls else "tcp/HOST:PORT"),
+                message=f"{_MESH}.tls is {str(tls).lower()}",
+            )
 
 
 def _client_has_router(get: Get) -> Iterator[SettingProblem]:
@@ -196,11 +233,15 @@ _CROSS_RULES: Final[
     (
         (
             *(f"{_MESH}.{name}" for name in ("enabled", "role", "listen", "auth_token")),
-            f"{_MESH}.allow_open",
-            "runtime.tls.require_remote",
+            *(f"{_MESH}.allow_open", f"{_MESH}.tls", _REQUIRE_REMOTE),
         ),
         _mesh_exposure,
     ),
+    (
+        tuple(f"{_TLS}.{name}" for name in ("mode", "cert_path", "key_path", "ca_path")),
+        _tls_has_files,
+    ),
+    ((f"{_TLS}.mode", f"{_MESH}.tls", f"{_MESH}.connect"), _mesh_tls),
     ((f"{_MESH}.enabled", f"{_MESH}.role", f"{_MESH}.connect"), _client_has_router),
     *WEB_RULES,
 )
@@ -233,9 +274,18 @@ def _settings(get: Get) -> Settings:
             enabled=get(f"{_MESH}.enabled"),
             role=get(f"{_MESH}.role"),
             listen=parse_address(get(f"{_MESH}.listen")),
-            connect=tuple(_locator(address) for address in get(f"{_MESH}.connect")),
+            connect=tuple(_locators(get)),
             auth_token=_token(get),
             allow_open=get(f"{_MESH}.allow_open"),
+            tls=get(f"{_MESH}.tls"),
+            verify_names=get(f"{_MESH}.verify_names"),
+        ),
+        tls=TlsSettings(
+            mode=get(f"{_TLS}.mode").replace("_", "-"),
+            cert_path=get(f"{_TLS}.cert_path"),
+            key_path=get(f"{_TLS}.key_path"),
+            ca_path=get(f"{_TLS}.ca_path"),
+            require_remote=get(_REQUIRE_REMOTE),
         ),
         allow_write=read_rules(get(_ALLOW_WRITE), site),
         links=read_entries(get(_LINKS), site),
@@ -245,11 +295,6 @@ def _settings(get: Get) -> Settings:
             partition_after_ms=get(f"{_PRESENCE}.partition_after_ms"),
             lease_ms=get(f"{_PRESENCE}.lease_ms"),
             forget_after_ms=get(f"{_PRESENCE}.forget_after_ms"),
-        ),
-        tls=TlsSettings(
-            cert_path=get("runtime.tls.cert_path"),
-            key_path=get("runtime.tls.key_path"),
-            ca_path=get("runtime.tls.ca_path"),
         ),
     )
 
@@ -267,5 +312,7 @@ def _token(get: Get) -> str | None:
     return token if token is not None and token.strip() else None
 
 
-def _locator(address: str) -> str:
-    return address if address.startswith("tcp/") else f"tcp/{address}"
+def _locators(get: Get) -> Iterator[str]:
+    scheme = "tls/" if get(f"{_MESH}.tls") else "tcp/"
+    for address in get(f"{_MESH}.connect"):
+        yield scheme + address.removeprefix(scheme)

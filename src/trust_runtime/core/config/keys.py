@@ -64,13 +64,17 @@ def _is_interface(value: str) -> bool:
     return fits and not any(mark in value for mark in " /:")
 
 
-def _is_peer_address(value: str, protocols: tuple[str | None, ...] = (None, "tcp")) -> bool:
+def _is_peer_address(value: str, protocols: tuple[str | None, ...] = (None, "tcp", "tls")) -> bool:
     match = _LOCATOR.fullmatch(value)
     return match is not None and match[1] in protocols and is_host_port(match[2])
 
 
-def _is_secure_address(value: str) -> bool:
-    return _is_peer_address(value, ("tls", "quic"))
+def _is_quic_address(value: str) -> bool:
+    return _is_peer_address(value, ("quic",))
+
+
+def _is_path(value: str) -> bool:
+    return bool(value.strip())
 
 
 def _is_of_line(value: str) -> bool:
@@ -113,7 +117,6 @@ _ANY_TEXT: Final = text("a text", lambda _value: True)
 _ONLY_FALSE: Final = Rule(
     text="false", accepts=lambda value: value is False, later=lambda value: value is True
 )
-_PATH: Final = text("a path, not blank", lambda value: bool(value.strip()))
 _NAME: Final = text("letters, digits, '.', '_', '-'; not active or cfg", _is_name)
 _SITE: Final = text("letters, digits, '.', '_', '-'", is_id_part)
 _SOCKET: Final = text(
@@ -123,7 +126,10 @@ _SOCKET: Final = text(
 )
 _LISTEN: Final = text("IP:PORT", is_address)
 _HOSTS: Final = texts("NAME or NAME:PORT, no wildcard", is_host)
-_CONNECT: Final = texts("HOST:PORT or tcp/HOST:PORT", _is_peer_address, later=_is_secure_address)
+_CONNECT: Final = texts(
+    "HOST:PORT, tcp/HOST:PORT or tls/HOST:PORT", _is_peer_address, later=_is_quic_address
+)
+_PATH: Final = text("a path", _is_path)
 _LINE_RULE: Final = text(f"{_LINE}.x", _is_of_line)
 _RULES: Final = Rule(text=RULES_TEXT, accepts=lambda value: isinstance(value, list | tuple))
 _LINKS: Final = Rule(text=ENTRIES_TEXT, accepts=lambda value: isinstance(value, list | tuple))
@@ -145,7 +151,7 @@ _TABLE: Final = (
     _live("runtime.web.allowed_hosts", _HOSTS, default=[]),
     _file(
         "runtime.tls.mode",
-        choice("disabled", later=("self-managed", "self_managed", "provisioned")),
+        choice("disabled", "self-managed", "self_managed", "provisioned"),
         default="disabled",
     ),
     _file("runtime.tls.cert_path", _PATH),
@@ -166,7 +172,8 @@ _TABLE: Final = (
     _restart("runtime.mesh.role", choice("peer", "client", later=("router",)), default="peer"),
     _restart("runtime.mesh.listen", _LISTEN, default="127.0.0.1:5200", role=_ENGINEER),
     _restart("runtime.mesh.connect", _CONNECT, default=[], role=_ENGINEER),
-    _restart("runtime.mesh.tls", _ONLY_FALSE, default=False),
+    _restart("runtime.mesh.tls", flag(), default=False),
+    _restart("runtime.mesh.verify_names", flag(), default=True),
     _restart("runtime.mesh.auth_token", _ANY_TEXT, secret=True),
     _restart("runtime.mesh.allow_open", flag(), default=False),
     _restart("runtime.mesh.zenohd_version", _LINE_RULE, default=ZENOH_BASELINE),

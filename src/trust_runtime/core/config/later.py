@@ -28,7 +28,6 @@ LATER: Final[Mapping[str, Rule]] = {
     "runtime.watchdog.timeout_ms": harmless(5_000),
     "runtime.watchdog.action": harmless("halt"),
     "runtime.fault.policy": harmless("halt", "safe_halt"),
-    "runtime.mesh.verify_names": harmless(True),  # noqa: FBT003 - the value itself
     "runtime.mesh.plugin_versions": _EMPTY_MAP,  # Only a router has plugins.
     "runtime.mesh.publish": _EMPTY_LIST,
     "runtime.mesh.subscribe": _EMPTY_MAP,

@@ -20,11 +20,11 @@ def warnings_of(settings: Settings) -> tuple[str, ...]:
 
 def _warnings(settings: Settings) -> Iterator[str]:
     mesh = settings.mesh
-    listens = mesh.enabled and mesh.role != "client"
-    if listens and mesh.auth_token is None and not ipaddress.ip_address(mesh.listen.ip).is_loopback:
+    is_open = mesh.enabled and mesh.role != "client" and mesh.auth_token is None and not mesh.tls
+    if is_open and not ipaddress.ip_address(mesh.listen.ip).is_loopback:
         yield (
             f"insecure_mesh: everybody who reaches {mesh.listen} is admitted;"
-            " set runtime.mesh.auth_token"
+            " set runtime.mesh.tls or runtime.mesh.auth_token"
         )
     for key, token in (
         ("runtime.control.auth_token", settings.control_token),

@@ -7,18 +7,24 @@ import json
 import stat
 from pathlib import Path
 
+import msgspec
 import pytest
 import zenoh
 
+from certificates import install, make_authority, make_leaf
+from port_contracts.mesh_members import tls_of
 from trust_runtime.adapters.mesh.session_config import (
     MeshOptions,
     introducer_config,
     mesh_password,
     session_config,
+    session_values,
     users_file,
 )
+from trust_runtime.adapters.mesh.tls_material import read_material
 from trust_runtime.contracts.errors import ContractViolation
 
+AUTHORITY = make_authority("site-a")
 LISTEN = ("tcp/127.0.0.1:7447",)
 PEER = MeshOptions(role="peer", listen=LISTEN, connect=("tcp/127.0.0.1:7448",), lease_ms=700)
 CLIENT = MeshOptions(role="client", connect=LISTEN)
@@ -53,6 +59,55 @@ def value(config: zenoh.Config, key: str) -> object:
 )
 def test_a_peer_without_token(key: str, expected: object) -> None:
     assert value(session_config(PEER, None), key) == expected
+
+
+def test_tls_is_demanded_of_both_ends(tmp_path: Path) -> None:
+    install(tmp_path, make_leaf(AUTHORITY, "site-a/press-1"), AUTHORITY)
+    tls = tls_of(tmp_path)
+    options = MeshOptions(role="peer", listen=("tls/127.0.0.1:7447",), tls=tls)
+    values = session_values(options, None, read_material(tls))
+    section = {
+        key.removeprefix("transport/link/tls/"): value
+        for key, value in values.items()
+        if key.startswith("transport/link/tls/")
+    }
+    roots = section.pop("root_ca_certificate_base64")
+    assert isinstance(roots, str)
+    assert base64.b64decode(roots) == AUTHORITY.certificate_pem
+    assert section == {
+        "listen_certificate": str(tls.certificate),
+        "listen_private_key": str(tls.key),
+        "connect_certificate": str(tls.certificate),
+        "connect_private_key": str(tls.key),
+        "enable_mtls": True,
+        "verify_name_on_connect": True,
+        "close_link_on_expiration": True,
+    }
+    assert values["transport/link/protocols"] == ["tls"]
+
+
+@pytest.mark.parametrize("verify", [True, False])
+def test_names_are_verified_as_told(tmp_path: Path, *, verify: bool) -> None:
+    install(tmp_path, make_leaf(AUTHORITY, "site-a/press-1"), AUTHORITY)
+    tls = tls_of(tmp_path, verify_names=verify)
+    options = MeshOptions(role="peer", listen=("tls/127.0.0.1:7447",), tls=tls)
+    for config in (
+        session_config(options, None, read_material(tls)),
+        introducer_config(options, None, "tls/127.0.0.1:1", material=read_material(tls)),
+    ):
+        assert value(config, "transport/link/tls/verify_name_on_connect") is verify
+        assert value(config, "transport/link/tls/enable_mtls") is True
+
+
+def test_without_tls_no_other_protocol_is_spoken() -> None:
+    assert value(session_config(PEER, None), "transport/link/protocols") == ["tcp"]
+    assert value(session_config(PEER, None), "transport/link/tls/enable_mtls") is None
+
+
+@pytest.mark.parametrize("change", [{"listen": ("tls/h:1",)}, {"connect": ("quic/h:1",)}])
+def test_a_locator_of_another_scheme_is_refused(change: dict[str, tuple[str, ...]]) -> None:
+    with pytest.raises(ContractViolation, match="tcp/HOST:PORT"):
+        msgspec.structs.replace(PEER, **change)
 
 
 def test_a_token_is_demanded_and_shown(tmp_path: Path) -> None:

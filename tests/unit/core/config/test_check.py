@@ -19,6 +19,12 @@ REMOTE = {
     "runtime__web__auth": "token",
     "runtime__control__auth_token": "t",
 }
+SECURE: dict[str, Any] = {
+    "runtime__mesh__tls": True,
+    "runtime__tls__mode": "self-managed",
+    "runtime__tls__cert_path": "web.crt",
+    "runtime__tls__key_path": "web.key",
+}
 
 
 def test_the_least_configuration_has_the_defaults_of_the_contract() -> None:
@@ -147,13 +153,43 @@ def test_a_missing_key_is_named(path: str) -> None:
             id="router",
         ),
         pytest.param(
-            {"runtime__mesh__tls": True}, "runtime.mesh.tls", "not in this version", id="mesh TLS"
+            {"runtime__mesh__tls": True}, "runtime.tls.mode", "self-managed", id="mesh TLS alone"
         ),
         pytest.param(
-            {"runtime__mesh__connect": ["tls/a:1"]},
+            {"runtime__mesh__connect": ["quic/a:1"]},
             "runtime.mesh.connect",
             "not in this version",
-            id="a TLS locator",
+            id="a QUIC locator",
+        ),
+        pytest.param(
+            {"runtime__mesh__connect": ["b:1", "tls/a:1"]},
+            "runtime.mesh.connect[1]",
+            "tcp/HOST:PORT",
+            id="a TLS locator without TLS",
+        ),
+        pytest.param(
+            {**SECURE, "runtime__mesh__connect": ["tcp/a:1"]},
+            "runtime.mesh.connect[0]",
+            "tls/HOST:PORT",
+            id="a plain locator with TLS",
+        ),
+        pytest.param(
+            {**SECURE, "runtime__tls__cert_path": " "},
+            "runtime.tls.cert_path",
+            "a path",
+            id="a blank path",
+        ),
+        pytest.param(
+            {"runtime__tls__mode": "self_managed", "runtime__tls__key_path": "k"},
+            "runtime.tls.cert_path",
+            "self_managed",
+            id="TLS without a certificate",
+        ),
+        pytest.param(
+            {**SECURE, "runtime__tls__mode": "provisioned"},
+            "runtime.tls.ca_path",
+            "provisioned",
+            id="provisioned without a CA",
         ),
         pytest.param(
             {"runtime__mesh__zenohd_version": "1.8.0"},
@@ -188,7 +224,7 @@ def test_a_missing_key_is_named(path: str) -> None:
         ),
         pytest.param(
             {**OPEN, "runtime__mesh__auth_token": "t", "runtime__tls__require_remote": True},
-            "runtime.mesh.listen",
+            "runtime.mesh.tls",
             "require_remote",
             id="mesh without the TLS asked for",
         ),
@@ -232,6 +268,10 @@ def test_one_problem_names_its_key_and_what_is_allowed(
         ),
         pytest.param({"runtime__tls__require_remote": True}, id="nothing is remote"),
         pytest.param(REMOTE, id="web beyond loopback with tokens"),
+        pytest.param(
+            {**OPEN, **SECURE, "runtime__tls__require_remote": True}, id="TLS asks who comes"
+        ),
+        pytest.param({**SECURE, "runtime__mesh__connect": ["tls/a:1", "b:2"]}, id="TLS locators"),
     ],
 )
 def test_what_is_accepted_at_the_edge(values: dict[str, Any]) -> None:
@@ -331,3 +371,16 @@ def test_a_value_that_does_not_fit_is_refused_by_name(path: str, value: object) 
     if not rule.accepts(value):
         assert isinstance(found, tuple)
         assert path in [problem.path for problem in found]
+
+
+def test_with_tls_every_locator_says_so() -> None:
+    settings = settings_with(**SECURE, runtime__mesh__connect=["a:1", "tls/b:2"])
+    assert settings.mesh.connect == ("tls/a:1", "tls/b:2")
+    assert settings.mesh.tls is True
+    assert settings.mesh.verify_names is True
+    assert settings_with(runtime__mesh__connect=["a:1"]).mesh.connect == ("tcp/a:1",)
+
+
+def test_an_alias_of_the_tls_mode_has_one_name_afterwards() -> None:
+    settings = settings_with(**{**SECURE, "runtime__tls__mode": "self_managed"})
+    assert (settings.tls.mode, settings.tls.ca_path) == ("self-managed", None)

@@ -23,6 +23,17 @@ OPEN = {
         pytest.param({**OPEN, "runtime__mesh__listen": "127.0.0.9:1"}, [], id="loopback"),
         pytest.param({**OPEN, "runtime__mesh__auth_token": "x"}, [], id="with a token"),
         pytest.param(
+            {
+                **OPEN,
+                "runtime__mesh__tls": True,
+                "runtime__tls__mode": "self-managed",
+                "runtime__tls__cert_path": "c",
+                "runtime__tls__key_path": "k",
+            },
+            [],
+            id="with TLS",
+        ),
+        pytest.param(
             {**OPEN, "runtime__mesh__role": "client", "runtime__mesh__connect": ["r:1"]},
             [],
             id="a client does not listen",
