@@ -119,8 +119,11 @@ async def test_both_may_dial_at_the_same_time(world: Meshes) -> None:
 async def test_ten_that_all_dial_each_other_form_a_full_mesh(world: Meshes) -> None:
     members = [await stranger(world, number) for number in range(10)]
     addresses = [address for _, address, _ in members]
-    dials = [mesh.dial(address) for mesh, _, _ in members for address in addresses]
-    assert all(await asyncio.gather(*dials))
+    left = [(mesh, address) for mesh, _, _ in members for address in addresses]
+    async with asyncio.timeout(DEADLINE_S):
+        while left:  # A dial has little time; on a busy machine it is repeated, as by `Dialling`.
+            dialled = await asyncio.gather(*(mesh.dial(address) for mesh, address in left))
+            left = [pair for pair, done in zip(left, dialled, strict=True) if not done]
     everybody = sorted(token_of(number) for number in range(10))
     await until(lambda: all(len(told) >= 10 for _, _, told in members))
     for _, _, told in members:
