@@ -44,11 +44,14 @@ class FakeClock:
 
     def monotonic_ns(self) -> MonotonicNs:
         """See `Clock.monotonic_ns`."""
-        return MonotonicNs(self._booted_ns + self._elapsed_ns())
+        now_ns = self.time.now_ns
+        return MonotonicNs(self._booted_ns + now_ns + now_ns * self._drift_ppm // _MILLION)
 
     def wall_ns(self) -> WallNs:
         """See `Clock.wall_ns`."""
-        return WallNs(WALL_START_NS + self._elapsed_ns() + self._wall_error_ns)
+        now_ns = self.time.now_ns
+        elapsed_ns = now_ns + now_ns * self._drift_ppm // _MILLION
+        return WallNs(WALL_START_NS + elapsed_ns + self._wall_error_ns)
 
     def advance_ms(self, length_ms: float) -> None:
         """Let time pass for everybody who shares this clock's true time."""
@@ -61,7 +64,3 @@ class FakeClock:
     def undo_wall_steps(self) -> None:
         """Bring the wall clock back to where it would be without any step."""
         self._wall_error_ns = self._first_error_ns
-
-    def _elapsed_ns(self) -> int:
-        now_ns = self.time.now_ns
-        return now_ns + now_ns * self._drift_ppm // _MILLION

@@ -1,7 +1,7 @@
 """What a state file holds, and how one transaction changes it: the rules of `adapters.sqlite`."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import MISSING, dataclass, field, fields
 from typing import Final, TypeVar
 
 from msgspec import structs
@@ -57,19 +57,12 @@ class State:
 
     def copy(self) -> "State":
         """Return a state that can be changed without changing this one."""
-        return replace(
-            self,
-            records=list(self.records),
-            phases=set(self.phases),
-            entries=dict(self.entries),
-            revisions=dict(self.revisions),
-            peers=dict(self.peers),
-            events=dict(self.events),
-            states=list(self.states),
-            heads=dict(self.heads),
-            action_rows=dict(self.action_rows),
-            links=dict(self.links),
-        )
+        copied = State.__new__(State)  # Every commit makes one: all fields at once is faster.
+        members = vars(self)
+        vars(copied).update(members)
+        for name in _COLLECTIONS:
+            setattr(copied, name, members[name].copy())
+        return copied
 
     @property
     def head(self) -> ChainHead:
@@ -194,6 +187,11 @@ class State:
     def _close(self, entry: LedgerEntry, reply: TargetReply) -> None:
         done = structs.replace(entry, state=LedgerState.DONE, reply=reply)
         self.entries[entry.key] = through_json(done)
+
+
+_COLLECTIONS: Final = tuple(
+    one.name for one in fields(State) if one.default_factory not in (MISSING, BootRecord)
+)
 
 
 class Disk:

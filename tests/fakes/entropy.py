@@ -2,7 +2,6 @@
 
 from random import Random
 from typing import Final
-from uuid import UUID
 
 from trust_runtime.contracts.units import NS_PER_MS
 from trust_runtime.ports.clock import Clock
@@ -10,6 +9,8 @@ from trust_runtime.ports.clock import Clock
 _CHANCE_BITS: Final = 74
 _LOW_BITS: Final = 62
 _STEP_BITS: Final = 32
+_GROUPS: Final = ((0, 8), (8, 12), (12, 16), (16, 20), (20, 32))
+"""Hex digits between the dashes of a UUID."""
 
 
 class FakeEntropy:
@@ -32,7 +33,8 @@ class FakeEntropy:
         high = self._last_chance >> _LOW_BITS
         low = self._last_chance & ((1 << _LOW_BITS) - 1)
         layout = self._last_ms << 80 | 0x7 << 76 | high << 64 | 0b10 << 62 | low
-        return str(UUID(int=layout))
+        digits = f"{layout:032x}"
+        return "-".join(digits[start:end] for start, end in _GROUPS)
 
     def fraction(self) -> float:
         """See `Entropy.fraction`."""

@@ -72,6 +72,8 @@ class Network:
         self._open: dict[str, Station] = {}
         self._links: dict[Way, float] = {}
         """Both ways of each link, with the time at which what was sent last arrives."""
+        self._neighbours: dict[str, list[Any]] = {}
+        """What `neighbours` found, until a link or a member comes or goes."""
         self._held: dict[Way, list[tuple[Callable[..., None], tuple[Any, ...]]]] = {}
         self._since_s: dict[Way, float] = {}
         self._frozen: set[str] = set()
@@ -117,6 +119,7 @@ class Network:
         if station.address in self._gone:
             self.leave(self._open[station.address])
         self._open[station.address] = station
+        self._neighbours.clear()
         self._link_wanted()
 
     def leave(self, station: Station, *, silently: bool = False) -> None:
@@ -144,7 +147,11 @@ class Network:
 
     def neighbours(self, address: str) -> list[Any]:
         """Return the members linked to `address`, in order of their addresses."""
-        return [self._open[two] for one, two in sorted(self._links) if one == address]
+        found = self._neighbours.get(address)
+        if found is None:
+            found = [self._open[two] for one, two in sorted(self._links) if one == address]
+            self._neighbours[address] = found
+        return found
 
     def linked_since_s(self, one: str, two: str) -> float | None:
         """Return when the link between two addresses was made; None: there is none."""
@@ -161,6 +168,7 @@ class Network:
         if (one, two) in self._links or not self.can_link(one, two):
             return
         self.on_event(f"link {one} {two}")
+        self._neighbours.clear()
         now_s = asyncio.get_running_loop().time()
         for here, there in ((one, two), (two, one)):
             self._links[here, there] = now_s
@@ -215,16 +223,17 @@ class Network:
         *,
         may_overtake: bool = True,
     ) -> None:
-        if self.weather(way).cut:
+        weather = self.weather(way)
+        if weather.cut:
             self._held.setdefault(way, []).append((call, arguments))
             return
-        now_s = asyncio.get_running_loop().time()
-        arrives_s = now_s + self._delay_s(way)
-        if not (may_overtake and self._random.random() < self.weather(way).reordered):
+        loop = asyncio.get_running_loop()
+        now_s = loop.time()
+        arrives_s = now_s + self._random.uniform(*weather.latency_ms) / MS_PER_S
+        if not (may_overtake and self._random.random() < weather.reordered):
             arrives_s = max(arrives_s, self._links[way])
             self._links[way] = arrives_s
         arrival = (way, self._generation[way], call, arguments)
-        loop = asyncio.get_running_loop()
         loop.call_later(arrives_s - now_s, self._arrive, *arrival, context=self._context)
 
     def _arrive(
@@ -236,7 +245,8 @@ class Network:
         if self.weather(way).cut:
             self._held.setdefault(way, []).append((call, arguments))
             return
-        self._later(0, self._open[way[1]], call, *arguments)
+        context = self._open[way[1]].context
+        asyncio.get_running_loop().call_soon(call, *arguments, context=context)
 
     def _delay_s(self, way: Way) -> float:
         return self._random.uniform(*self.weather(way).latency_ms) / MS_PER_S
@@ -275,6 +285,7 @@ class Network:
 
     def _forget(self, way: Way) -> None:
         self.on_event(f"unlink {way[0]} {way[1]}")
+        self._neighbours.clear()
         for one in (way, (way[1], way[0])):
             self._links.pop(one, None)
             self._generation.pop(one, None)

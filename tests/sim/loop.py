@@ -197,16 +197,16 @@ class SimLoop(asyncio.AbstractEventLoop):
         asyncio.events._set_running_loop(self)
         try:
             while not ended():
-                self._step()
+                if not self._ready:
+                    self._jump()
+                self._run_ready()
         finally:
             asyncio.events._set_running_loop(None)
             self._running = False
 
-    def _step(self) -> None:
-        """Run everything that is ready now, or jump to the next timer."""
+    def _run_ready(self) -> None:
+        """Run everything that is ready now; what it makes ready comes after it."""
         ready = self._ready
-        if not ready:
-            self._jump()
         for _ in range(len(ready)):
             handle = ready.popleft()
             if handle.is_cancelled:

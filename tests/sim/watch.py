@@ -25,6 +25,7 @@ from sim.process import Process
 from trust_runtime.contracts.answers import ConfigAnswer
 from trust_runtime.contracts.audit import EMPTY_CHAIN, ChainHead
 from trust_runtime.contracts.ids import site_of
+from trust_runtime.contracts.presence import Lifecycle
 from trust_runtime.contracts.units import MS_PER_S, NS_PER_MS
 
 TICK_S: Final = 0.1
@@ -142,7 +143,8 @@ class Watch:
 
     def _seen(self, observer: Machine, target: Machine) -> Iterator[Violation]:
         peer = observer.peer(target.id)
-        if peer is None:
+        # Of the dead only "online" is wrong, of the living everything else: most are passed over.
+        if peer is None or (peer.lifecycle is Lifecycle.ONLINE) is target.is_up:
             return iter(())
         since_ms = {one.id: self._since_ms(one.changed_ns) for one in (observer, target)}
         linked_s = self._fleet.network.linked_since_s(observer.address, target.address)

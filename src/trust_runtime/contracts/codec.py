@@ -14,6 +14,9 @@ T = TypeVar("T")
 _WORD_LENGTH_MAX: Final = 128
 """A longer one is no misspelling of anything, and comparing it would cost its length."""
 
+_WORDS_KEPT: Final = 256
+"""Whoever misspells a word does it again, and comparing it takes longer than all other checks."""
+
 REDACTED: Final = "<redacted>"
 
 _CANONICAL: Final = msgspec.json.Encoder(order="sorted")
@@ -81,8 +84,13 @@ def nearest(word: str, known: list[str]) -> str:
     """Return ` (did you mean ...?)` for the known word most like `word`, or nothing."""
     if len(word) > _WORD_LENGTH_MAX:
         return ""
-    near = difflib.get_close_matches(word, sorted(known), n=1, cutoff=0.6)
+    near = _nearest(word, tuple(known))
     return f" (did you mean '{near[0]}'?)" if near else ""
+
+
+@functools.lru_cache(maxsize=_WORDS_KEPT)
+def _nearest(word: str, known: tuple[str, ...]) -> list[str]:
+    return difflib.get_close_matches(word, sorted(known), n=1, cutoff=0.6)
 
 
 @functools.cache

@@ -1,5 +1,6 @@
 """Names of things in the fleet (contract 2.1)."""
 
+import functools
 import re
 from typing import Final, NewType
 
@@ -23,6 +24,10 @@ ID_LENGTH_MAX: Final = 128
 ID_RULE: Final = "NAME or SITE/NAME of letters, digits, '.', '_', '-', 1..128 characters"
 RESERVED_NAMES: Final = frozenset({"active", "cfg"})
 
+_TEXT_LENGTH_MAX: Final = len(DEFAULT_SITE) + 1 + ID_LENGTH_MAX
+_KEPT: Final = 16_384
+"""Texts whose ids are remembered: 2 MiB, and three times the largest fleet."""
+
 _PART: Final = re.compile(r"[A-Za-z0-9._-]+")
 
 
@@ -36,6 +41,13 @@ def parse_runtime_id(text: str) -> RuntimeId:
 
     `default-site/NAME` becomes `NAME`; nothing else is resolved here (see `core.naming`).
     """
+    if len(text) > _TEXT_LENGTH_MAX:
+        raise ContractViolation("runtime_id", text, ID_RULE)
+    return _parse(text)
+
+
+@functools.lru_cache(maxsize=_KEPT)
+def _parse(text: str) -> RuntimeId:
     parts = text.split("/")
     in_default = len(parts) == 2 and parts[0] == DEFAULT_SITE  # noqa: PLR2004 - SITE/NAME has two parts
     canonical = parts[1] if in_default else text

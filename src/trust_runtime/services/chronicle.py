@@ -137,7 +137,7 @@ class Chronicle:
 
     def config_changed(self) -> None:
         """Stream the configuration's revisions and state when they differ from the last."""
-        told = (self._config.meta(), self._config.status())
+        told = self._config.report()
         if told != self._config_told:
             self._config_told = told
             self._stream.send(

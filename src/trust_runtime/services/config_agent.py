@@ -115,6 +115,12 @@ class ConfigAgent:
         """Return revisions and fingerprints."""
         return describe(self._facts())
 
+    def report(self) -> tuple[ConfigMeta, ConfigStatus]:
+        """Return both, of one reading of the running parts."""
+        facts = self._facts()
+        status = decide_status(facts)
+        return describe(facts, status=status), status
+
     def documents(self) -> tuple[dict[str, Any], dict[str, Any]]:
         """Return desired and reported document, secrets redacted."""
         return redact(self.document), redact(self._reported())

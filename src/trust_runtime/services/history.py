@@ -60,6 +60,8 @@ class History:
         self._health = health
         self._clock = clock
         self._seen: Topology | None = None
+        self._alike: Topology | None = None
+        """What differs from `_seen` by nothing but the time that passed."""
         self._begun = False
         self._whole_due = True
         self._steps = 0
@@ -100,7 +102,8 @@ class History:
             StoreFailed: it is not recorded, and what was is not known until it is.
         """
         before, topology, at_ns = self._seen, self._fleet.topology(), self._clock.wall_ns()
-        delta = None if before is None else diff(before, topology)
+        delta = None if before is None or topology is self._alike else diff(before, topology)
+        self._alike = topology  # As good as what was seen; it stays until it is projected anew.
         if before is not None and delta is not None:
             self._stream.send("state", delta)
             self.on_change(before, topology)

@@ -20,6 +20,8 @@ class LiveParts:
     def __init__(self, *, running: Running, log: LogControl) -> None:
         self._running = running
         self._log = log
+        self._read: tuple[Settings, dict[str, Any]] | None = None
+        """The settings last read back, and their values: they never change in themselves."""
 
     def apply(self, settings: Settings) -> tuple[str, ...]:
         """Hand settings to the parts that hold values of their own; return what failed."""
@@ -31,4 +33,7 @@ class LiveParts:
     def read_back(self) -> dict[str, Any]:
         """Return config keys with the values the running parts use at this moment."""
         # Services read `running.settings` each time they decide, so it is what runs.
-        return {**live_values(self._running.settings), "log.level": str(self._log.level)}
+        settings = self._running.settings
+        if self._read is None or self._read[0] is not settings:
+            self._read = (settings, live_values(settings))
+        return {**self._read[1], "log.level": str(self._log.level)}

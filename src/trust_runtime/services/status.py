@@ -91,7 +91,7 @@ class Status:
         """Return the beacon's content; the sender fills in `seq` and `lifecycle`."""
         settings = self._running.settings
         reasons = self.degraded_reasons()
-        meta, status = self._config.meta(), self._config.status()
+        meta, status = self._config.report()
         announced = announced_writes(settings.runtime_id, settings.allow_write)
         mesh_port = settings.mesh.listen.port if settings.mesh.role == "peer" else 0
         return BeaconStatus(

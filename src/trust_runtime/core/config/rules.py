@@ -1,5 +1,6 @@
 """What a configuration value may be: the rules that keys are made of (contract 4.2)."""
 
+import functools
 import ipaddress
 import re
 from collections.abc import Callable
@@ -18,6 +19,9 @@ TEXT_MAX: Final = 1_024
 """Most characters of any text in the configuration."""
 
 _VALUE_CHARS_MAX: Final = 200
+_ADDRESSES_KEPT: Final = 1_024
+"""Parsed ones that are remembered: a configuration is checked again at each change."""
+
 _PORT_MAX: Final = 65_535
 _ADDRESS: Final = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([0-9.]+)):([0-9]{1,5})")
 _HOST_PORT: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):([0-9]{1,5})")
@@ -127,6 +131,7 @@ def is_plain_text(value: Any) -> bool:
     return isinstance(value, str) and len(value) <= TEXT_MAX and value.isprintable()
 
 
+@functools.lru_cache(maxsize=_ADDRESSES_KEPT)
 def parse_address(text: str) -> Address:
     """Return `IP:PORT` as an address; IPv6 stands in brackets.
 

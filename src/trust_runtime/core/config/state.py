@@ -87,12 +87,18 @@ def drift(facts: ConfigFactsNow) -> tuple[str, ...]:
     )
 
 
-def describe(facts: ConfigFactsNow) -> ConfigMeta:
-    """Return revisions and fingerprints."""
+def describe(facts: ConfigFactsNow, *, status: ConfigStatus | None = None) -> ConfigMeta:
+    """Return revisions and fingerprints.
+
+    Args:
+        facts: what the agent knows.
+        status: what `decide_status` says of the same facts, if that was asked already.
+    """
     newest = facts.newest
     document = {} if newest is None else newest.document
     secrets = {} if newest is None else newest.secret_revisions
-    status = decide_status(facts)
+    if status is None:
+        status = decide_status(facts)
     in_sync = status.state is ConfigState.IN_SYNC
     etag = document_etag(document, secrets)
     return ConfigMeta(

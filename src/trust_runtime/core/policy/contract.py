@@ -36,7 +36,11 @@ def is_well_formed(text: str, *, length_max: int) -> bool:
     return (
         bool(text.strip())
         and len(text) <= length_max
-        and not any(unicodedata.category(character) == "Cc" for character in text)
+        # Nothing printable is a control character, and hardly any text is anything else.
+        and (
+            text.isprintable()
+            or not any(unicodedata.category(character) == "Cc" for character in text)
+        )
     )
 
 
