@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -450,6 +451,15 @@ def build(
         limits=limits,
         grace_s=grace_s,
     )
+
+
+def is_alive(pid: int) -> bool:
+    """Whether there is a process of this id."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 async def until_closed(reader: asyncio.StreamReader) -> bytes:

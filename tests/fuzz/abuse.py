@@ -3,13 +3,17 @@
     PYTHONPATH=src:tests python -m fuzz.abuse [--seconds 10] [--rounds 3]
 
 Each round measures the same runtime alone, with the slow and with the costly clients of
-`fuzz.abusers`, in changing order. Prints p50 and p99 of each, the medians over the rounds, and what
-the abusers got.
+`fuzz.abusers`, and, as `elsewhere`, with the costly ones at another runtime of this machine: that
+takes the same processor time away from everybody, so what the costly ones cost beyond it is what
+their own runtime does wrong. The order changes from round to round. Prints p50 and p99 of each, the
+medians over the rounds, the ratio of each round's `costly` to its `elsewhere`, and what the abusers
+got.
 """
 
 import argparse
 import asyncio
 import math
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -22,7 +26,9 @@ from fuzz.pauses import wait_blocking_s, wait_s
 from runtimes import plant
 
 ALONE: Final = "alone"
-KINDS: Final = (ALONE, "slow", "costly")
+COSTLY: Final = "costly"
+ELSEWHERE: Final = "elsewhere"
+KINDS: Final = (ALONE, "slow", COSTLY, ELSEWHERE)
 CLIENTS: Final = 4
 RATE_HZ: Final = 20
 """Of each honest client: far from what saturates anything, so that what is seen is waiting."""
@@ -86,9 +92,9 @@ def percentile(ordered: Sequence[float], share: float) -> float:
     return ordered[max(0, math.ceil(share * len(ordered)) - 1)] if ordered else math.inf
 
 
-def measure_abused(port: int, seconds: float, kind: str) -> tuple[Times, str]:
-    """Measure while the abusers of one kind, in another process, are at it."""
-    command = [sys.executable, "-m", "fuzz.abusers", str(port), str(seconds + 2 * _WARM_S), kind]
+def measure_abused(port: int, seconds: float, kind: str, *, abused: int) -> tuple[Times, str]:
+    """Measure one port while the abusers of one kind, in another process, are at another or it."""
+    command = [sys.executable, "-m", "fuzz.abusers", str(abused), str(seconds + 2 * _WARM_S), kind]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as abusers:
         wait_blocking_s(_WARM_S)  # The measure begins when they are all there.
         times = measure(port, seconds)
@@ -96,16 +102,18 @@ def measure_abused(port: int, seconds: float, kind: str) -> tuple[Times, str]:
     return times, told.strip()
 
 
-def run_round(port: int, seconds: float, order: Sequence[str]) -> dict[str, Times]:
+def run_round(port: int, other: int, seconds: float, *, order: Sequence[str]) -> dict[str, Times]:
     """Measure every way once, in the order asked for, and print each."""
     found = {}
     for kind in order:
         told = ""
         if kind == ALONE:
             found[kind] = measure(port, seconds)
+        elif kind == ELSEWHERE:
+            found[kind], told = measure_abused(port, seconds, COSTLY, abused=other)
         else:
-            found[kind], told = measure_abused(port, seconds, kind)
-        _say(f"{kind:8} {_shown(found[kind])}  {told}")
+            found[kind], told = measure_abused(port, seconds, kind, abused=port)
+        _say(f"{kind:9} {_shown(found[kind])}  {told}")
     return found
 
 
@@ -116,19 +124,28 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=3)
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="abuse-") as name, plant(Path(name)) as made:
-        port = made.runtime("runtime-a").start().web_port
+        port, other = (made.runtime(name).start().web_port for name in ("runtime-a", "runtime-b"))
         measure(port, _WARM_S)
         rounds = [
-            run_round(port, asked.seconds, KINDS[number % 3 :] + KINDS[: number % 3])
+            run_round(port, other, asked.seconds, order=_turned(number))
             for number in range(asked.rounds)
         ]
     for kind in KINDS:
         p50, p99 = (
-            sorted(getattr(one[kind], share) for one in rounds)[len(rounds) // 2]
+            statistics.median(getattr(one[kind], share) for one in rounds)
             for share in ("p50_ms", "p99_ms")
         )
-        _say(f"median of rounds, {kind:8} p50 {p50:.2f} ms  p99 {p99:.2f} ms")
+        _say(f"median of rounds, {kind:9} p50 {p50:.2f} ms  p99 {p99:.2f} ms")
+    ratios = sorted(one[COSTLY].p99_ms / one[ELSEWHERE].p99_ms for one in rounds)
+    shown = " ".join(f"{ratio:.2f}" for ratio in ratios)
+    _say(f"p99 of costly to elsewhere, median {statistics.median(ratios):.2f}, rounds {shown}")
     return 0
+
+
+def _turned(number: int) -> tuple[str, ...]:
+    """Return the ways to measure, each round beginning with another one."""
+    first = number % len(KINDS)
+    return KINDS[first:] + KINDS[:first]
 
 
 def _shown(times: Times) -> str:

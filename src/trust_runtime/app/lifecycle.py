@@ -1,6 +1,7 @@
 """Runs a process and stops it, in order (contract 3.4)."""
 
 import asyncio
+import gc
 import os
 import signal
 from collections.abc import Coroutine, Iterator
@@ -96,6 +97,7 @@ class Process:
                 running = [tasks.create_task(work, name=name) for name, work in works]
                 try:
                     await neighbours.started()
+                    _settle_memory()
                     await self._ready(opened)
                     await self._stop.wait()
                 finally:
@@ -211,6 +213,16 @@ async def _prune(services: Services) -> None:
             await services.rows.prune()
         except StoreFailed as error:
             services.health.failed(error)
+
+
+def _settle_memory() -> None:
+    """Leave what the start made out of every later search for garbage.
+
+    It stays until the end, and searching it holds everybody up for some 20 ms each time.
+    """
+    gc.unfreeze()  # What an earlier start of this process made may be garbage by now.
+    gc.collect()
+    gc.freeze()
 
 
 def _http(services: Services, opened: Opened) -> HttpServer:

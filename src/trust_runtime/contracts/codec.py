@@ -55,6 +55,16 @@ def decode_json(content: bytes, kind: type[T]) -> T:
         raise ContractViolation("$", "bytes", f"JSON of {kind.__name__} ({error})") from error
 
 
+def pack(value: object) -> bytes:
+    """Return `value` in a compact form, for another process of this very version."""
+    return msgspec.msgpack.encode(value)
+
+
+def unpack(content: bytes, kind: type[T]) -> T:
+    """Return what `pack` made of a value of `kind`."""
+    return msgspec.msgpack.decode(content, type=kind)
+
+
 def convert(value: object, kind: type[T], *, known_only: bool = True) -> T:
     """Return plain values (as `strict_json` gives them) as the contract `kind`.
 

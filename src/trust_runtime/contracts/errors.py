@@ -38,7 +38,8 @@ class ContractViolation(TrustError):
     """
 
     def __init__(self, path: str, value: object, allowed: str) -> None:
-        super().__init__(f"{_cut(path)}: got {_cut(repr(value))}; allowed: {allowed}")
+        shown = value[: _SHOWN_MAX + 1] if isinstance(value, str) else value
+        super().__init__(f"{_cut(path)}: got {_cut(repr(shown))}; allowed: {allowed}")
         self.path = path
         self.value = value
         self.allowed = allowed
@@ -75,6 +76,20 @@ class StoreFailed(TrustError):
     Args:
         reason: what failed, naming the file.
         remedy: what the operator does about it.
+    """
+
+    def __init__(self, reason: str, remedy: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.remedy = remedy
+
+
+class BodyUnread(TrustError):
+    """A request's body could not be read, for a reason that is not in it; nothing was begun.
+
+    Args:
+        reason: what failed.
+        remedy: what the client or the operator does about it.
     """
 
     def __init__(self, reason: str, remedy: str) -> None:

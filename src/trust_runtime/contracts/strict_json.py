@@ -14,7 +14,11 @@ from trust_runtime.contracts.errors import BodyTooLarge, ContractViolation
 BODY_BYTES_MAX: Final = 1_048_576
 DEPTH_MAX: Final = 32
 VALUES_MAX: Final = 32_768
-"""What a text consists of at most: so many take some ten milliseconds of everybody's time."""
+"""What a text consists of at most: so many take some ten milliseconds to read."""
+
+LIGHT_BYTES_MAX: Final = 32_768
+LIGHT_MARKS_MAX: Final = 512
+"""What is read within a millisecond; a dispatch to as many targets as may be named has fewer."""
 
 INTEGER_MIN: Final = -(2**63)
 INTEGER_MAX: Final = 2**64 - 1
@@ -24,6 +28,13 @@ _TO_MARK: Final = re.compile(r'(?:[^"{}\[\],]++|"(?:[^"\\]++|\\.)*+"?)*+([{}\[\]
 """Up to the next mark of structure, across strings whole; one that nothing ends reaches the end."""
 
 _BOM: Final = b"\xef\xbb\xbf"
+
+
+def is_light(text: bytes) -> bool:
+    """Tell, in some microseconds, whether reading `text` takes less than a millisecond."""
+    if len(text) > LIGHT_BYTES_MAX:
+        return False
+    return text.count(b",") + text.count(b"{") + text.count(b"[") <= LIGHT_MARKS_MAX
 
 
 def parse_object(text: bytes, *, bytes_max: int = BODY_BYTES_MAX) -> dict[str, Any]:
@@ -149,8 +160,11 @@ def _check_value(value: object, at: tuple[str | int, ...]) -> None:
 
 def _check_string(text: str, at: tuple[str | int, ...]) -> None:
     """Refuse lone surrogates: they are no Unicode text and cannot be stored as UTF-8."""
-    if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
-        raise ContractViolation(_path(at), "a lone surrogate", "Unicode text")
+    try:
+        # Searching them one by one would take ten times as long as all the rest.
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        raise ContractViolation(_path(at), "a lone surrogate", "Unicode text") from None
 
 
 def _path(at: tuple[str | int, ...]) -> str:

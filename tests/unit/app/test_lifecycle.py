@@ -1,5 +1,7 @@
 """How often a process is built anew; what it does between start and stop is for system tests."""
 
+import gc
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -38,6 +40,19 @@ def ending(monkeypatch: pytest.MonkeyPatch, broken: Iterator[bool]) -> list[bool
 
     monkeypatch.setattr(lifecycle.Process, "run", run)
     return ended
+
+
+def test_what_the_start_made_is_searched_for_garbage_once_and_then_left_alone() -> None:
+    ring: list[object] = []
+    ring.append(ring)
+    gone = weakref.finalize(made := type("Made", (), {"ring": ring}), lambda: None)
+    del made
+    try:
+        lifecycle._settle_memory()
+        assert not gone.alive
+        assert gc.get_freeze_count() > 0
+    finally:
+        gc.unfreeze()
 
 
 def test_a_process_that_was_told_to_stop_ends(

@@ -17,8 +17,10 @@ from trust_runtime.contracts.codec import (
     digest,
     encode_json,
     nearest,
+    pack,
     sha256_hex,
     to_plain,
+    unpack,
 )
 from trust_runtime.contracts.config import EMPTY_ETAG
 from trust_runtime.contracts.denial import Denial, DenialCode, deny
@@ -220,3 +222,10 @@ def test_plain_values_omit_what_the_contract_omits() -> None:
     reply = ControlReply(id=1, ok=True, result={"a": 1})
     assert to_plain(reply) == {"id": 1, "ok": True, "result": {"a": 1}}
     assert to_plain(DENIAL)["code"] == "conflict"
+
+
+@given(value=VALUES)
+def test_what_is_packed_is_unpacked(value: object) -> None:
+    given_back = unpack(pack(value), object)
+    # Equality alone would let 1, 1.0 and true pass for each other.
+    assert json.dumps(given_back) == json.dumps(value)

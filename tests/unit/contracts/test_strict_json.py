@@ -15,7 +15,10 @@ from trust_runtime.contracts.strict_json import (
     DEPTH_MAX,
     INTEGER_MAX,
     INTEGER_MIN,
+    LIGHT_BYTES_MAX,
+    LIGHT_MARKS_MAX,
     VALUES_MAX,
+    is_light,
     parse_object,
 )
 
@@ -274,3 +277,38 @@ def test_what_is_made_to_cost_costs_little(text: bytes) -> None:
     with suppress(ContractViolation):
         parse_object(text)
     assert time.process_time() - started < 0.1  # a few milliseconds where nothing else runs
+
+
+@pytest.mark.parametrize(
+    ("text", "light"),
+    [
+        (b" " * LIGHT_BYTES_MAX, True),
+        (b" " * (LIGHT_BYTES_MAX + 1), False),
+        (b"[{," * (LIGHT_MARKS_MAX // 3), True),
+        (b"[" * LIGHT_MARKS_MAX, True),
+        (b"[" * LIGHT_MARKS_MAX + b",", False),
+        (b"," * LIGHT_MARKS_MAX + b"{", False),
+        (b"{" * LIGHT_MARKS_MAX + b"[", False),
+    ],
+)
+def test_what_is_read_at_once(text: bytes, *, light: bool) -> None:
+    assert is_light(text) == light
+
+
+@pytest.mark.parametrize("inner", [b'{"":1},', b"{},", b"[],", b"1,", b'"\\u0061",'])
+def test_what_is_light_is_read_soon(inner: bytes) -> None:
+    text = b'{"p":[' + inner * (
+        (LIGHT_MARKS_MAX - 2) // (1 + inner.count(b"{") + inner.count(b"["))
+    )
+    text = text[:-1] + b"]}"
+    assert is_light(text)
+    started = time.process_time()
+    parse_object(text)
+    assert time.process_time() - started < 0.05  # half a millisecond where nothing else runs
+
+
+def test_a_long_text_without_lone_surrogates_costs_little() -> None:
+    text = b'{"a":"\\u0061' + "é".encode() * 500_000 + b'"}'
+    started = time.process_time()
+    assert len(parse_object(text)["a"]) == 500_001
+    assert time.process_time() - started < 0.1  # some milliseconds where nothing else runs

@@ -32,22 +32,27 @@ from trust_runtime.adapters.http.hosts import (
     is_own_origin,
     parse_authority,
 )
+from trust_runtime.adapters.http.large_bodies import LargeBodies
 from trust_runtime.adapters.http.presented import tokens_of
 from trust_runtime.adapters.http.protocol import SURPLUS, TARGET
 from trust_runtime.adapters.http.query import parse_query
 from trust_runtime.adapters.http.table import Match, find_route
 from trust_runtime.contracts.credentials import Presented
 from trust_runtime.contracts.denial import Denial, DenialCode, deny
-from trust_runtime.contracts.errors import BodyTooLarge, ContractViolation, StoreFailed
+from trust_runtime.contracts.errors import (
+    BodyTooLarge,
+    BodyUnread,
+    ContractViolation,
+    StoreFailed,
+)
 from trust_runtime.contracts.policy import Caller, allows
-from trust_runtime.contracts.strict_json import parse_object
+from trust_runtime.contracts.strict_json import is_light, parse_object
 
 _UNAUTHENTICATED: Final = 401
 _TOO_MANY: Final = 429
 _TOO_LARGE: Final = 413
 _UNSUPPORTED_MEDIA: Final = 415
 _INTERNAL: Final = 500
-_LARGE_BYTES: Final = 65_536
 _LOG: Final = logging.getLogger(__name__)
 _TRACE_CHARACTERS_MAX: Final = 7_000
 
@@ -93,6 +98,7 @@ class Pipeline:
         entrance: Callable[[], Entrance],
         refused: Counter[str],
         door: Door,
+        large: LargeBodies,
         body_bytes_max: int,
     ) -> None:
         """Answer with `backend`.
@@ -102,6 +108,7 @@ class Pipeline:
             entrance: asked for each request: allowed hosts may change while running.
             refused: where refusals before a decision are counted, by stage (D60).
             door: asked for each request that is not to an open endpoint.
+            large: reads bodies that take long.
             body_bytes_max: the longest accepted body.
         """
         self._backend = backend
@@ -109,7 +116,7 @@ class Pipeline:
         self._refused = refused
         self._door = door
         self._body_bytes_max = body_bytes_max
-        self._large = asyncio.Lock()
+        self._large = large
         self.stopping = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -141,7 +148,7 @@ class Pipeline:
             answer = refuse(DenialCode.CONTRACT_VIOLATION, str(error))
         except BodyTooLarge as error:
             answer = refuse_as(_TOO_LARGE, str(error), f"send {self._body_bytes_max} bytes or less")
-        except StoreFailed as error:
+        except (StoreFailed, BodyUnread) as error:
             answer = refuse(DenialCode.TRANSPORT_FAILURE, error.reason, error.remedy)
         except ClientDisconnect:
             raise
@@ -191,12 +198,10 @@ class Pipeline:
         return await match.route.handler(asked, self._backend)
 
     async def _parse(self, text: bytes) -> dict[str, Any]:
-        """Return the members of a body; between two large ones everybody else has a turn."""
-        if len(text) < _LARGE_BYTES:
+        """Return the members of a body; one that takes long is read elsewhere."""
+        if is_light(text):
             return parse_object(text, bytes_max=self._body_bytes_max)
-        async with self._large:
-            await asyncio.sleep(0)
-            return parse_object(text, bytes_max=self._body_bytes_max)
+        return await self._large.read(text)
 
     def _host(self, request: _Request, target: bytes) -> Authority | Refusal:
         """Stage 2: is the request for this server at all."""

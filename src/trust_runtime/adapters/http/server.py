@@ -11,6 +11,7 @@ from uvicorn.server import ServerState
 
 from trust_runtime.adapters.http.endpoint import Actions, Audit, Backend, Config, Fleet, Watching
 from trust_runtime.adapters.http.hosts import OwnHosts, shortest_ip
+from trust_runtime.adapters.http.large_bodies import LargeBodies
 from trust_runtime.adapters.http.operating import Operating
 from trust_runtime.adapters.http.pipeline import Door, Entrance, Pipeline
 from trust_runtime.adapters.http.protocol import Connection, Limits, Traffic
@@ -33,6 +34,9 @@ class HttpServer:
     Attributes:
         refused: how many requests were refused before any decision, by stage.
     """
+
+    _socket: socket.socket | None = None
+    _listener: asyncio.Server | None = None
 
     def __init__(  # noqa: PLR0913 - one service each
         self,
@@ -73,9 +77,8 @@ class HttpServer:
         self._traffic = Traffic(limits or Limits())
         self._state = ServerState()
         self._closed = asyncio.Event()
-        self._socket: socket.socket | None = None
-        self._listener: asyncio.Server | None = None
         self._hosts = OwnHosts(ips=frozenset(), names=frozenset(), port=0)
+        self._large = LargeBodies(bytes_max=self._traffic.limits.body_bytes)
         self._pipeline = Pipeline(
             Backend(
                 own=own,
@@ -92,6 +95,7 @@ class HttpServer:
             entrance=lambda: Entrance(hosts=self._hosts, allowed=self._web().allowed_hosts),
             refused=self._traffic.refused,
             door=door,
+            large=self._large,
             body_bytes_max=self._traffic.limits.body_bytes,
         )
 
@@ -104,6 +108,11 @@ class HttpServer:
     def port(self) -> int:
         """Where it listens, once open."""
         return self._hosts.port
+
+    @property
+    def reader_pid(self) -> int | None:
+        """The process that reads large bodies; None while none was needed."""
+        return self._large.pid
 
     async def open(self) -> None:
         """Listen; clients that connect wait until `serve` runs.
@@ -161,6 +170,8 @@ class HttpServer:
                     await asyncio.wait(self._state.tasks)
         except TimeoutError:
             await self._cut()
+        finally:
+            await self._large.close()
 
     async def _cut(self) -> None:
         """End what did not end by itself; a cancelled request still says so to its client."""

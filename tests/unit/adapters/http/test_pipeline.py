@@ -3,6 +3,8 @@
 import asyncio
 import json
 import logging
+import os
+import signal
 from collections import Counter
 from collections.abc import AsyncIterator
 from typing import Any
@@ -10,12 +12,12 @@ from typing import Any
 import pytest
 from starlette.responses import StreamingResponse
 
-from http_client import CLOUD, READ, WAIT_S, Behind, serving, wait_for
-from trust_runtime.adapters.http import pipeline
+from http_client import CLOUD, READ, Behind, Served, is_alive, serving, wait_for
 from trust_runtime.adapters.http.hosts import OwnHosts
+from trust_runtime.adapters.http.large_bodies import LargeBodies
 from trust_runtime.adapters.http.pipeline import Entrance, Pipeline
 from trust_runtime.contracts.policy import Caller, Role
-from trust_runtime.contracts.strict_json import BODY_BYTES_MAX, parse_object
+from trust_runtime.contracts.strict_json import BODY_BYTES_MAX
 
 DISPATCH = f"{CLOUD}/actions/dispatch"
 ENTRANCE = Entrance(
@@ -56,6 +58,7 @@ def app_of(behind: Behind, refused: Counter[str] | None = None) -> Pipeline:
         entrance=lambda: ENTRANCE,
         refused=Counter() if refused is None else refused,
         door=behind.door(),
+        large=LargeBodies(bytes_max=100),
         body_bytes_max=100,
     )
 
@@ -428,44 +431,68 @@ async def test_a_stop_ends_a_stream_well(monkeypatch: pytest.MonkeyPatch) -> Non
     assert sent[-1] == {"type": "http.response.body", "body": b"", "more_body": False}
 
 
+def reader_of(served: Served) -> int | None:
+    return served.server.reader_pid
+
+
+def is_being_read(served: Served) -> bool:
+    return served.server._large._turn.locked()
+
+
 @pytest.mark.anyio
-@pytest.mark.parametrize(("length", "turns"), [(65_535, 1), (65_536, 4)])
-async def test_large_bodies_are_read_in_turns_of_their_own(
-    length: int, turns: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    turn, read_in = 0, list[int]()
+async def test_nobody_waits_for_a_body_that_takes_long() -> None:
+    heavy = {**READ, "payload": [{"n": number} for number in range(10_000)]}
+    async with serving() as served:
+        assert (await served.ask("POST", DISPATCH, READ)).status == 200
+        assert reader_of(served) is None
+        assert (await served.ask("POST", DISPATCH, heavy)).status == 200
+        reader = reader_of(served)
+        assert reader is not None
+        os.kill(reader, signal.SIGSTOP)
+        late = [asyncio.ensure_future(served.ask("POST", DISPATCH, heavy)) for _ in range(3)]
+        await wait_for(lambda: is_being_read(served))
+        assert (await served.ask("GET", "/healthz")).status == 200
+        assert (await served.ask("POST", DISPATCH, READ)).status == 200
+        assert not any(one.done() for one in late)
+        os.kill(reader, signal.SIGCONT)
+        assert [(await one).status for one in late] == [200, 200, 200]
+        assert reader_of(served) == reader
+    assert not is_alive(reader)
 
-    def parse(text: bytes, *, bytes_max: int) -> dict[str, Any]:
-        read_in.append(turn)
-        return parse_object(text, bytes_max=bytes_max)
 
-    monkeypatch.setattr(pipeline, "parse_object", parse)
-    app = Pipeline(
-        Behind().backend(),
-        entrance=lambda: ENTRANCE,
-        refused=Counter(),
-        door=Behind().door(),
-        body_bytes_max=100_000,
-    )
-    body = b'{"x":"' + b"a" * (length - 8) + b'"}'
+@pytest.mark.anyio
+async def test_a_body_that_takes_long_is_refused_as_any_other() -> None:
+    async with serving() as served:
+        reply = await served.ask("POST", DISPATCH, b'{"a":[' + b"1," * 20_000 + b"NaN]}")
+        assert envelope(reply) == (400, "contract_violation")
+        assert reply.json["error"].startswith("$.a[20000]: got 'NaN'")
 
-    async def receive() -> Any:
-        return {"type": "http.request", "body": body}
 
-    async def send(_message: Any) -> None:
-        return
+@pytest.mark.anyio
+async def test_a_body_whose_reader_was_killed_is_503_and_the_next_one_is_read() -> None:
+    heavy = {**READ, "payload": ["x"] * 10_000}
+    async with serving() as served:
+        assert (await served.ask("POST", DISPATCH, heavy)).status == 200
+        reader = reader_of(served)
+        assert reader is not None
+        os.kill(reader, signal.SIGSTOP)
+        late = asyncio.ensure_future(served.ask("POST", DISPATCH, heavy))
+        await wait_for(lambda: is_being_read(served))
+        os.kill(reader, signal.SIGKILL)
+        assert envelope(await late) == (503, "transport_failure")
+        assert served.behind.asked[1:] == []
+        assert (await served.ask("POST", DISPATCH, heavy)).status == 200
 
-    async def post() -> None:
-        scope = scope_of(DISPATCH, **{"content-type": "application/json"}) | {"method": "POST"}
-        await app(scope, receive, send)
 
-    async def count() -> None:
-        nonlocal turn
-        while len(read_in) < 4:
-            await asyncio.sleep(0)
-            turn += 1
-
-    async with asyncio.timeout(WAIT_S), asyncio.TaskGroup() as tasks:
-        for work in (count, post, post, post, post):
-            tasks.create_task(work())
-    assert len(set(read_in)) == turns
+@pytest.mark.anyio
+async def test_a_stop_does_not_wait_for_a_reader_that_stands_still() -> None:
+    heavy = {**READ, "payload": ["x"] * 10_000}
+    async with serving(grace_s=0.05) as served:
+        assert (await served.ask("POST", DISPATCH, heavy)).status == 200
+        reader = reader_of(served)
+        assert reader is not None
+        os.kill(reader, signal.SIGSTOP)
+        late = asyncio.ensure_future(served.ask("POST", DISPATCH, heavy))
+        await wait_for(lambda: is_being_read(served))
+    assert envelope(await late) == (503, "transport_failure")
+    assert not is_alive(reader)
