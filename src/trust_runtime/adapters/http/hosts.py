@@ -75,6 +75,7 @@ def is_own_origin(origin: str, host: Authority) -> bool:
     return scheme == "http" and bool(separator) and parse_authority(rest) == host
 
 
+@functools.lru_cache(maxsize=64)
 def is_loopback(ip: str) -> bool:
     """Tell whether a peer's address is one of this machine's own loopback addresses."""
     try:

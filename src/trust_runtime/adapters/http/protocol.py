@@ -5,6 +5,7 @@ connection by sending slowly, by sending nothing, or by not reading its answer.
 """
 
 import asyncio
+import math
 from collections import Counter
 from enum import Enum, unique
 from typing import Any, Final, cast
@@ -85,6 +86,8 @@ class Connection(HttpToolsProtocol):
         self._limits = traffic.limits
         self._phase = _Phase.IDLE
         self._timer: asyncio.TimerHandle | None = None
+        self._due_s = math.inf
+        self._given_s = 0.0
         self._head_bytes = 0
         self._field_bytes = 0
         self._surplus = False
@@ -110,6 +113,8 @@ class Connection(HttpToolsProtocol):
         self._unset_keepalive_if_required()
         self._phase = _Phase.CLOSING
         self._disarm()
+        if self._timer is not None:
+            self._timer.cancel()
         if not self.connections:
             self._traffic.none_left.set()
 
@@ -251,17 +256,32 @@ class Connection(HttpToolsProtocol):
         return cast("RequestResponseCycle | None", self.cycle)  # Declared by uvicorn as never None.
 
     def _arm(self, seconds: float) -> None:
-        self._disarm()
-        self._timer = self.loop.call_later(seconds, self._late, seconds)
+        """Set the deadline; a timer that runs already is taken anew when it turns out too early.
 
-    def _disarm(self) -> None:
-        if self._timer is not None:
+        Each request moves the deadline four times, and almost none is ever reached.
+        """
+        self._given_s = seconds
+        self._due_s = self.loop.time() + seconds
+        if self._timer is not None and self._timer.when() > self._due_s:
             self._timer.cancel()
             self._timer = None
+        if self._timer is None:
+            self._timer = self.loop.call_at(self._due_s, self._look)
+
+    def _disarm(self) -> None:
+        self._due_s = math.inf
+
+    def _look(self) -> None:
+        """Act if the deadline passed; wait on if it was moved, and for nothing if there is none."""
+        self._timer = None
+        if self.loop.time() >= self._due_s:
+            self._due_s = math.inf
+            self._late(self._given_s)
+        elif self._due_s < math.inf:
+            self._timer = self.loop.call_at(self._due_s, self._look)
 
     def _late(self, seconds: float) -> None:
         """Act on a deadline that passed."""
-        self._timer = None
         if self._phase is _Phase.CLOSING:
             self.abort()
         elif self._phase is _Phase.IDLE:

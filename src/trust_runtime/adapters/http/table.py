@@ -111,15 +111,22 @@ class Match(Struct, frozen=True, kw_only=True):
         return {name: decode_part(text) for name, text in self.parts.items()}
 
 
+_EXACT: Final = {
+    path: tuple(route for route in ROUTES if route.path == path)
+    for path in sorted({route.path for route in ROUTES if "{" not in route.path})
+}
+_NAMED: Final = tuple(route for route in ROUTES if "{" in route.path)
+
+
 def find_route(method: str, path: str) -> Match | Refusal:
     """Return the row for a method and the raw path, or 404, or 405 with `Allow`.
 
     A path without names goes before one with names, as in OpenAPI.
     """
-    found = [(r, parts) for r in ROUTES if (parts := _match(r.path, path)) is not None]
-    exact = [(route, parts) for route, parts in found if not parts]
+    exact: list[tuple[Route, dict[str, str]]] = [(route, {}) for route in _EXACT.get(path, ())]
+    named = ((r, parts) for r in _NAMED if (parts := _match(r.path, path)) is not None)
     allowed: list[str] = []
-    for route, parts in exact or found:
+    for route, parts in exact or named:
         methods = ("GET", "HEAD") if route.method == "GET" else (route.method,)
         if method in methods:
             return Match(route=route, parts=parts)
@@ -142,8 +149,6 @@ def find_route(method: str, path: str) -> Match | Refusal:
 
 def _match(pattern: str, path: str) -> dict[str, str] | None:
     """Return the named parts of `path` when it has the form of `pattern`."""
-    if "{" not in pattern:
-        return {} if path == pattern else None
     wanted, given = pattern.split("/"), path.split("/")
     if len(wanted) != len(given):
         return None

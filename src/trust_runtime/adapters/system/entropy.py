@@ -3,7 +3,6 @@
 import os
 from threading import Lock
 from typing import Final
-from uuid import UUID
 
 from trust_runtime.contracts.units import NS_PER_MS
 from trust_runtime.ports.clock import Clock
@@ -37,7 +36,7 @@ class SystemEntropy:
                 self._last_chance = _chance(_CHANCE_BITS - 1)
             else:
                 self._step()
-            return str(_layout(self._last_ms, self._last_chance))
+            return _text(self._last_ms, self._last_chance)
 
     def fraction(self) -> float:
         """See `Entropy.fraction`."""
@@ -55,7 +54,8 @@ def _chance(bits: int) -> int:
     return int.from_bytes(os.urandom(length), "big") >> (8 * length - bits)
 
 
-def _layout(unix_ms: int, chance: int) -> UUID:
+def _text(unix_ms: int, chance: int) -> str:
     high = chance >> _LOW_BITS
     low = chance & ((1 << _LOW_BITS) - 1)
-    return UUID(int=unix_ms << 80 | 0x7 << 76 | high << 64 | 0b10 << 62 | low)
+    digits = f"{unix_ms << 80 | 0x7 << 76 | high << 64 | 0b10 << 62 | low:032x}"
+    return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))

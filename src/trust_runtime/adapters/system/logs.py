@@ -94,8 +94,9 @@ class RuntimeLog:
             return
         line = self._line(level, event, message, data=data)
         with self._lock:
-            self._to_stream(line)
-            if self._file is not None and not self._file.append(encode_json(line) + b"\n"):
+            encoded = encode_json(line)
+            self._to_stream(line, encoded)
+            if self._file is not None and not self._file.append(encoded + b"\n"):
                 self._lost += 1
 
     def reopen(self) -> None:
@@ -128,12 +129,12 @@ class RuntimeLog:
             **lifted,
         }
 
-    def _to_stream(self, line: dict[str, Any]) -> None:
+    def _to_stream(self, line: dict[str, Any], encoded: bytes) -> None:
         stream = self._stream
         if stream is None:
             return
         try:
-            text = _for_people(line) if stream.isatty() else encode_json(line).decode()
+            text = _for_people(line) if stream.isatty() else encoded.decode()
             if _would_block(stream):
                 self._lost += 1
                 return
@@ -180,6 +181,8 @@ def _level_of(number: int) -> LogLevel:
 
 def _plain(value: object) -> object:
     """Return `value` if JSON can carry it, else its text."""
+    if value is None or (isinstance(value, str) and value.isascii()):
+        return value if value is None else value[:TEXT_LENGTH_MAX]
     try:
         encoded = encode_json(value)
     except (TypeError, ValueError, RecursionError):  # Lone surrogates are ValueErrors too.

@@ -1,7 +1,6 @@
 """Checks 1 to 7: is the request one at all (contract 8.2)."""
 
 import re
-import unicodedata
 from typing import Final
 
 from trust_runtime.contracts.actions import TARGETS_MAX, ActionType
@@ -12,6 +11,7 @@ from trust_runtime.core.policy.case import Case, Finding, denied, passed
 _REQUEST_ID_LENGTH_MAX: Final = 128
 _ACTOR_LENGTH_MAX: Final = 256
 _VERSION: Final = re.compile(r"(\d{1,5})\.(\d{1,5})", re.ASCII)
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _VERSION_PART_MAX: Final = 65_535
 _MAJOR: Final = 1
 _MINOR: Final = 0
@@ -33,15 +33,7 @@ def is_supported(api_version: str) -> bool:
 
 def is_well_formed(text: str, *, length_max: int) -> bool:
     """Tell whether `text` is non-blank, short enough and free of control characters."""
-    return (
-        bool(text.strip())
-        and len(text) <= length_max
-        # Nothing printable is a control character, and hardly any text is anything else.
-        and (
-            text.isprintable()
-            or not any(unicodedata.category(character) == "Cc" for character in text)
-        )
-    )
+    return bool(text.strip()) and len(text) <= length_max and _CONTROL.search(text) is None
 
 
 def is_request_id(text: str) -> bool:

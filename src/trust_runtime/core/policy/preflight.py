@@ -77,6 +77,7 @@ _SINGLE: Final = tuple((place, rule) for place, rule in enumerate(RULES) if rule
 """The other rules, with their place in `RULES`: asked for each target."""
 
 _PROFILE: Final = "profile"
+_ACTIONS: Final = frozenset(ActionType)
 
 
 class _Asked(NamedTuple):
@@ -185,7 +186,7 @@ def _found(case: Case, shared: dict[bool, _Found]) -> _Found:
 
 
 def _asked(request: ActionRequest, caller: Caller, facts: DecisionFacts) -> _Asked:
-    known_action = request.action_type in set(ActionType)
+    known_action = request.action_type in _ACTIONS
     return _Asked(
         request=request,
         caller=caller,

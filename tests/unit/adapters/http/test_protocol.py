@@ -20,7 +20,7 @@ from http_client import (
     until_reply,
     wait_for,
 )
-from trust_runtime.adapters.http.protocol import Limits
+from trust_runtime.adapters.http.protocol import Connection, Limits
 
 DISPATCH = f"{CLOUD}/actions/dispatch"
 SOON_S = 0.3
@@ -294,6 +294,30 @@ async def test_only_our_timer_runs_on_an_idle_connection() -> None:
         assert (await until_reply(reader)).status == 200
         [connection] = served.server._connections()
         assert connection.timeout_keep_alive_task is None
+
+
+@pytest.mark.anyio
+async def test_the_deadline_of_a_head_ends_no_idle_connection_and_is_set_again_for_the_next() -> (
+    None
+):
+    limits = Limits(head_s=0.05, body_s=0.05, keep_alive_s=30.0)
+    async with serving(limits=limits) as served, served.connection() as (reader, writer):
+        writer.write(served.get())
+        assert (await until_reply(reader)).status == 200
+        [connection] = served.server._connections()
+        # The one timer there is was set for the head; it must come to wait for the idle time.
+        await wait_for(lambda: waits_s(connection) > 20)
+        writer.write(served.get())
+        assert (await until_reply(reader)).status == 200
+        writer.write(b"GET /healthz HTTP/1.1\r\n")
+        replies = parse_replies(await until_closed(reader))
+    assert [reply.status for reply in replies] == [408]
+
+
+def waits_s(connection: Connection) -> float:
+    """Return how long the connection's timer still runs."""
+    timer = connection._timer
+    return 0.0 if timer is None else timer.when() - asyncio.get_running_loop().time()
 
 
 @pytest.mark.anyio
