@@ -211,10 +211,10 @@ class FakeMesh:
             responder.take(question.message, lambda answer: self._reply(asker, question, answer))
 
     def _reply(self, asker: "FakeMesh", question: "_Question", answer: Answer) -> None:
-        """Say an answer, that there was a fault (TIMEOUT), or that there is none (NOBODY)."""
+        """Say an answer, that there was a fault or no place, or that there is none (NOBODY)."""
         if asker is self:
             question.take(self, answer)
-        elif self.is_open or answer is Silence.TIMEOUT:
+        elif self.is_open or answer in (Silence.TIMEOUT, Silence.OVERLOADED):
             way = (self.address, asker.address)
             self._network.send(way, question.take, self, answer)
 
@@ -380,7 +380,7 @@ class _Responder:
             return
         if len(self._tasks) >= self._waiting_max:
             self.dropped += 1
-            reply(Silence.TIMEOUT)
+            reply(Silence.OVERLOADED)
             return
         loop = asyncio.get_running_loop()
         work: Any = self._answer(message, reply)

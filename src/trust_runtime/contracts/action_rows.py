@@ -39,7 +39,8 @@ class RowResult(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What to do about it, when the target said so."""
 
     retry_after_ms: int | None = None
-    """When the same request can be asked for again, in milliseconds; set while it still runs."""
+    """When the same request can be asked for again, in milliseconds; set while it still runs, and
+    when the target is overloaded."""
 
     audit_id: str | None = None
     """Names the record at origin and target."""

@@ -64,7 +64,7 @@ class TargetReply(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """For everything not executed."""
 
     retry_after_ms: int | None = None
-    """Set when the same request is still running."""
+    """Set when the same request is still running, or none is taken now."""
 
     response: ControlReply | None = None
     """Set when something was executed."""
@@ -98,7 +98,8 @@ class TargetResult(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What to do about it, when the target said so."""
 
     retry_after_ms: int | None = None
-    """When the same request can be asked for again, in milliseconds; set while it still runs."""
+    """When the same request can be asked for again, in milliseconds; set while it still runs, and
+    when the target is overloaded."""
 
     audit_id: str | None = None
     """Names the record at origin and target."""

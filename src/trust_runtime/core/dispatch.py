@@ -16,6 +16,9 @@ from trust_runtime.contracts.results import (
 )
 from trust_runtime.contracts.units import API_VERSION
 
+OVERLOAD_RETRY_MS: Final = 1_000
+"""When to ask a target again whose queue was full."""
+
 _SKIPPED_BY_ABORT: Final = "not executed: another target was denied"
 
 
@@ -106,6 +109,27 @@ def out_of_time(runtime_id: str) -> TargetResult:
         ok=False,
         denial_code=DenialCode.TIMEOUT,
         denial_reason="no answer before the deadline; the outcome is not known here",
+    )
+
+
+def overloaded(runtime_id: str, *, sent_before: bool) -> TargetResult:
+    """Return the result of a target that did not take the request: its queue is full (5.6).
+
+    Args:
+        runtime_id: the target.
+        sent_before: the same request was sent before and got no answer.
+    """
+    reason = f"{runtime_id} has too many requests waiting and did not take this one"
+    if sent_before:
+        reason += "; what became of its first sending is not known here"
+    return TargetResult(
+        runtime_id=runtime_id,
+        status=ResultStatus.DENIED,
+        ok=False,
+        denial_code=DenialCode.OVERLOADED,
+        denial_reason=reason,
+        remedy="ask again with the same request_id after the time given",
+        retry_after_ms=OVERLOAD_RETRY_MS,
     )
 
 

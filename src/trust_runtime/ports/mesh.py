@@ -15,6 +15,11 @@ class Silence(Enum):
     """Nobody answers on that key: said at once, not after the timeout."""
     TIMEOUT = "timeout"
     """Somebody may have got it; nothing came back in time."""
+    OVERLOADED = "overloaded"
+    """It reached the runtime that serves the key, which has too many waiting and did not take it.
+
+    Nobody signed that: it is a reason to wait, and no proof that nothing happened.
+    """
 
 
 QueryHandler = Callable[[MeshMessage], Awaitable[MeshMessage | None]]
@@ -61,7 +66,10 @@ class Mesh(Protocol):
         ...
 
     def serve(self, key: str, handler: QueryHandler, *, waiting_max: int) -> None:
-        """Answer queries on `key`; more than `waiting_max` unanswered ones are dropped."""
+        """Answer queries on `key`; more than `waiting_max` unanswered ones are dropped.
+
+        Who asked for one that is dropped is told `Silence.OVERLOADED`.
+        """
         ...
 
     def hold_token(self, key: str) -> None:

@@ -97,6 +97,8 @@ class Calls:
                 await asyncio.sleep(min(_RUNNING_PAUSE_MS, left_ms) / MS_PER_S)
             elif answer is Silence.TIMEOUT:
                 return core.out_of_time(call.target)
+            elif answer is Silence.OVERLOADED:
+                return core.overloaded(call.target, sent_before=silences > 0)
             else:
                 silences += 1
                 if silences == _TRIES:

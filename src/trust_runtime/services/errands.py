@@ -258,7 +258,12 @@ def unanswered(ran: Ran) -> Unanswered:
     by_target = result.status is ResultStatus.DENIED and code not in _NO_DECISION
     remedy = result.remedy if decided.allowed else remedy_of(decided)
     return Unanswered(
-        denial=deny(code, result.denial_reason or "the target gave no reason", remedy),
+        denial=deny(
+            code,
+            result.denial_reason or "the target gave no reason",
+            remedy,
+            retry_after_ms=result.retry_after_ms,
+        ),
         refused=not decided.allowed or by_target,
         preflight=decided,
         audit_id=result.audit_id,

@@ -230,6 +230,35 @@ async def test_what_happens_here_needs_a_durable_record_too(
 
 
 @virtual
+async def test_a_target_whose_queue_is_full_is_overloaded_in_answer_record_and_row(
+    scene: Scene,
+) -> None:
+    one, two = await scene.pair()
+
+    async def full(_: MeshMessage, _timeout_ms: int) -> MeshMessage | Silence:
+        return Silence.OVERLOADED
+
+    one.line.ask = full
+    report = await dispatch(one, shut_down("r", "press-2"))
+    assert is_consistent(report)
+    assert (the(report).status, the(report).denial_code) == (
+        ResultStatus.DENIED,
+        DenialCode.OVERLOADED,
+    )
+    assert the(report).retry_after_ms == 1_000
+    record = one.records(request_id="r")[-1]
+    assert (record.phase, record.outcome) == (Phase.OUTCOME, Outcome.DENIED)
+    assert record.denial_code is DenialCode.OVERLOADED
+    row = await one.services.rows.find("r")
+    assert row is not None
+    assert row.report.denial_code is DenialCode.OVERLOADED
+    assert row.report.results[0].retry_after_ms == 1_000
+    # Nobody signed that it was not taken: its ledger is asked.
+    assert list(one.services.rows.unsettled()) == [("r", "press-2")]
+    assert two.stopped == []
+
+
+@virtual
 async def test_a_read_whose_record_fails_is_not_acknowledged(scene: Scene) -> None:
     one, two = await scene.pair()
     one.store.fail_write(1)

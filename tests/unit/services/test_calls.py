@@ -169,6 +169,21 @@ async def test_a_timeout_is_not_asked_again(scene: Scene) -> None:
     assert len(asks.timeouts) == 1
 
 
+@pytest.mark.parametrize("before", [[], [Silence.NOBODY]])
+@virtual
+async def test_a_full_queue_is_told_at_once_with_when_to_ask_again(
+    scene: Scene, before: list[Said]
+) -> None:
+    asks = await asked(scene, *before, Silence.OVERLOADED, DONE)
+    result = await asks.failed()
+    assert (result.status, result.denial_code) == (ResultStatus.DENIED, DenialCode.OVERLOADED)
+    assert result.retry_after_ms == 1_000
+    assert "same request_id" in (result.remedy or "")
+    # Only of a sending that got no answer it is unknown whether it was taken.
+    assert ("not known" in (result.denial_reason or "")) == bool(before)
+    assert len(asks.timeouts) == len(before) + 1
+
+
 @virtual
 async def test_a_retry_is_the_same_request_in_a_new_sending(scene: Scene) -> None:
     asks = await asked(scene, Silence.NOBODY, DONE)

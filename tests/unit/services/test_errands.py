@@ -173,7 +173,11 @@ async def test_what_was_sent_is_recorded_although_the_caller_hung_up(scene: Scen
 
 @pytest.mark.parametrize(
     ("silence", "outcome"),
-    [(Silence.TIMEOUT, Outcome.TIMEOUT), (Silence.NOBODY, Outcome.FAILED)],
+    [
+        (Silence.TIMEOUT, Outcome.TIMEOUT),
+        (Silence.NOBODY, Outcome.FAILED),
+        (Silence.OVERLOADED, Outcome.DENIED),
+    ],
 )
 @virtual
 async def test_silence_is_recorded_as_what_it_is(

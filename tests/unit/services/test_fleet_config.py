@@ -358,6 +358,7 @@ RULE = {"action": "*", "target": "*"}
     [
         (Silence.TIMEOUT, DenialCode.TIMEOUT),
         (Silence.NOBODY, DenialCode.TARGET_UNREACHABLE),
+        (Silence.OVERLOADED, DenialCode.OVERLOADED),
     ],
 )
 @virtual
@@ -380,6 +381,7 @@ async def test_a_target_that_says_nothing_is_told_by_how_it_was_silent(
             found = await roll_back(one, 1)
     found = missing(found)
     assert (found.refused, found.denial.code) == (False, code)
+    assert found.denial.retry_after_ms == (1_000 if silence is Silence.OVERLOADED else None)
     assert found.preflight.allowed
     record = one.records()[-1]
     assert (record.denial_code, record.audit_id) == (code, found.audit_id)

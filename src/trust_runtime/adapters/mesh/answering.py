@@ -14,6 +14,9 @@ from trust_runtime.adapters.mesh.qos import answer_qos_of
 from trust_runtime.contracts.envelope import MeshMessage
 from trust_runtime.ports.mesh import QueryHandler
 
+OVERLOADED: Final = b"overloaded"
+"""What the error says to whom no place was left."""
+
 _FAREWELL_S: Final = 1.0  # How long close waits for handlers that do not heed their cancellation.
 
 
@@ -66,7 +69,7 @@ class Responder:
             _drop(query)
         elif full:
             # Said as an error: silence would read as "nobody answers on that key".
-            _refuse(query, b"overloaded")
+            _refuse(query, OVERLOADED)
             _drop(query)
         elif not wake(loop, self._start, query):
             self._leave(query)

@@ -6,6 +6,7 @@ from typing import Final
 import zenoh
 from zenoh.handlers import Callback
 
+from trust_runtime.adapters.mesh.answering import OVERLOADED
 from trust_runtime.adapters.mesh.inbox import wake
 from trust_runtime.adapters.mesh.listening import message_of
 from trust_runtime.adapters.mesh.qos import qos_of
@@ -64,6 +65,9 @@ async def ask(
 
 
 def _answer_of(reply: zenoh.Reply) -> MeshMessage | Silence:
-    # An error says that somebody was asked: the time ran out ("Timeout", from Zenoh itself), or
-    # the runtime that serves the key could not answer.
-    return Silence.TIMEOUT if reply.ok is None else message_of(reply.ok)
+    if reply.ok is not None:
+        return message_of(reply.ok)
+    # An error says that somebody was asked: its queue is full, the time ran out ("Timeout", from
+    # Zenoh itself), or it could not answer.
+    full = reply.err is not None and reply.err.payload.to_bytes() == OVERLOADED
+    return Silence.OVERLOADED if full else Silence.TIMEOUT
