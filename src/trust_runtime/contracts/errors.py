@@ -98,6 +98,10 @@ class BodyUnread(TrustError):
         self.remedy = remedy
 
 
+class NotDurable(StoreFailed):
+    """What was asked has happened, but a power failure may undo it: its sync failed."""
+
+
 class MeshUnavailable(TrustError):
     """The mesh session is not open, or could not be opened."""
 

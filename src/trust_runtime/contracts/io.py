@@ -138,10 +138,11 @@ class IoAnswer(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What became of a write."""
 
     denial: Denial | None = None
-    """Why nothing was written; None when it was."""
+    """Why nothing was written, or not durably; None when it was."""
 
     etag: str | None = None
-    """Of what stands in the file now; None when refused."""
+    """Of what stands in the file now, also when it is not known to be durable; None when nothing
+    was written."""
 
     audit_id: str | None = None
     """The record of the write."""

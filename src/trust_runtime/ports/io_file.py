@@ -25,7 +25,8 @@ class IoFile(Protocol):
     """The project's own file and that of the machine.
 
     What is written is there whole or not at all; what stood there before is kept beside it.
-    Any call may raise StoreFailed: nothing was changed.
+    Any call may raise StoreFailed: nothing was changed. A change may raise NotDurable instead:
+    it was made, and only a power failure may undo it.
     """
 
     async def read(self) -> IoFound:

@@ -8,7 +8,7 @@ from msgspec import structs
 from trust_runtime.contracts.actions import ConfigOp
 from trust_runtime.contracts.codec import convert, to_plain
 from trust_runtime.contracts.denial import Denial, DenialCode, deny
-from trust_runtime.contracts.errors import ContractViolation, StoreFailed
+from trust_runtime.contracts.errors import ContractViolation, NotDurable, StoreFailed
 from trust_runtime.contracts.ids import RuntimeId
 from trust_runtime.contracts.io import IoAnswer, IoContent, IoParams, IoSource, IoView
 from trust_runtime.contracts.ledger import LedgerKey
@@ -124,6 +124,7 @@ class IoOrders:
         return _content(found)
 
     async def _put(self, order: Order, asked: IoParams, content: IoContent) -> TargetReply:
+        etag = etag_of(content)
         try:
             if asked.use_system_io:
                 await self._file.remove()
@@ -131,8 +132,10 @@ class IoOrders:
                 await self._file.write(to_toml(content))
         except StoreFailed as error:
             denial = deny(DenialCode.TRANSPORT_FAILURE, error.reason, error.remedy)
-            return _refused(order, denial, ResultStatus.FAILED)
-        etag = etag_of(content)
+            if not isinstance(error, NotDurable):
+                return _refused(order, denial, ResultStatus.FAILED)
+            self.restart_required = etag != self._in_force
+            return _refused(order, denial, ResultStatus.FAILED, etag=etag)
         self.restart_required = etag != self._in_force
         return executed(order, IoAnswer(etag=etag, audit_id=order.audit_id))
 
@@ -148,8 +151,13 @@ def _content(found: IoFound) -> IoContent | Denial:
     return DEFAULT if found.document is None else read_content(found.document)
 
 
-def _refused(order: Order, denial: Denial, status: ResultStatus) -> TargetReply:
-    """Return a reply that carries the whole refusal, as the endpoint here would tell it."""
+def _refused(
+    order: Order, denial: Denial, status: ResultStatus, *, etag: str | None = None
+) -> TargetReply:
+    """Return a reply that carries the whole refusal, as the endpoint here would tell it.
+
+    `etag` is of what stands in the file now, when it was changed all the same.
+    """
     return TargetReply(
         status=status,
         denial_code=denial.code,
@@ -160,7 +168,7 @@ def _refused(order: Order, denial: Denial, status: ResultStatus) -> TargetReply:
             ok=False,
             request_id=order.request_id,
             audit_id=order.audit_id,
-            result=to_plain(IoAnswer(denial=denial, audit_id=order.audit_id)),
+            result=to_plain(IoAnswer(denial=denial, etag=etag, audit_id=order.audit_id)),
             error=denial.reason,
             denial_code=denial.code,
             remedy=denial.remedy,

@@ -227,6 +227,26 @@ async def test_a_disk_that_refuses_is_an_outcome_and_no_fault_of_the_store(scene
     require_untouched(one)
 
 
+@pytest.mark.parametrize("asked", [SIM, IoParams(use_system_io=True)])
+@virtual
+async def test_a_change_that_is_not_durable_is_told_as_one_that_was_made(
+    scene: Scene, asked: IoParams
+) -> None:
+    one = await started(scene, unsynced=True, system=SIMULATED)
+    reply = await write(one, asked)
+    assert (reply.status, reply.denial_code) == (
+        ResultStatus.FAILED,
+        DenialCode.TRANSPORT_FAILURE,
+    )
+    told = answer(reply)
+    assert told.denial is not None
+    assert "was changed" in told.denial.reason
+    shown = await view(one)
+    assert (shown.driver, shown.etag) == ("simulated", told.etag)
+    assert one.services.io.restart_required
+    assert one.records(*KINDS)[-1] == ("io.write", Phase.OUTCOME, Outcome.FAILED)
+
+
 @virtual
 async def test_nothing_is_written_after_the_deadline(scene: Scene) -> None:
     one = await started(scene)

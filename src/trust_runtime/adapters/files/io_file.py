@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 
 from trust_runtime.adapters.files.toml_lines import TomlFault, read_toml
-from trust_runtime.contracts.errors import StoreFailed
+from trust_runtime.contracts.errors import NotDurable, StoreFailed
 from trust_runtime.contracts.io import IoSource
 from trust_runtime.ports.io_file import IoFound
 
@@ -51,17 +51,32 @@ class ProjectIoFile:
                 # A copy, so that at no instant the name stands for nothing.
                 _replace(self._previous, self._path.read_bytes(), mode)
             _replace(self._path, content, mode)
-            _sync_folder(self._path.parent)
         except OSError as error:
             raise self._fault("cannot be written", error) from error
+        self._sync("written")
 
     def _remove(self) -> None:
         try:
-            if os.path.lexists(self._path):
-                self._path.replace(self._previous)
-                _sync_folder(self._path.parent)
+            if not os.path.lexists(self._path):
+                return
+            self._path.replace(self._previous)
         except OSError as error:
             raise self._fault("cannot be removed", error) from error
+        self._sync("removed")
+
+    def _sync(self, done: str) -> None:
+        """Make the names in the folder durable; they are changed already."""
+        folder = self._path.parent
+        try:
+            _sync_folder(folder)
+        except OSError as error:
+            # Asking the disk again proves nothing: a sync that failed may be answered as done.
+            raise NotDurable(
+                f"{self._path} was {done}, but {folder} cannot be synced ({error.strerror}):"
+                " a power failure may bring the former file back",
+                f"check the disk under {folder}, read io/config, then write it again under a new"
+                " request_id",
+            ) from error
 
     def _fault(self, what: str, error: OSError) -> StoreFailed:
         return StoreFailed(

@@ -1,13 +1,14 @@
 """`adapters.files.io_file`: replaced whole, the former kept; a fault changes nothing."""
 
 import os
+import stat
 from pathlib import Path
 
 import pytest
 
 from port_contracts.io_file import LOOPBACK, SIMULATED, IoFileContract
 from trust_runtime.adapters.files.io_file import ProjectIoFile
-from trust_runtime.contracts.errors import StoreFailed
+from trust_runtime.contracts.errors import NotDurable, StoreFailed
 
 pytestmark = pytest.mark.anyio
 
@@ -97,6 +98,25 @@ async def test_a_write_that_fails_half_way_leaves_the_file(
         "io.toml",
         "io.toml.previous",
     ]
+
+
+@pytest.mark.parametrize("does", ["written", "removed"])
+async def test_a_folder_that_cannot_be_synced_is_told_with_what_has_happened(
+    world: DiskWorld, monkeypatch: pytest.MonkeyPatch, does: str
+) -> None:
+    world.put(LOOPBACK)
+    real = os.fsync
+
+    def fail(descriptor: int) -> None:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(5, "Input/output error")
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(NotDurable, match=rf"io\.toml was {does}, but .*Input/output error") as told:
+        await (world.file.write(SIMULATED) if does == "written" else world.file.remove())
+    assert "new request_id" in told.value.remedy
+    assert world.now() == (SIMULATED if does == "written" else None, LOOPBACK)
 
 
 async def test_a_folder_in_its_place_is_a_fault(world: DiskWorld) -> None:
