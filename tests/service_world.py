@@ -353,7 +353,9 @@ def _services(
         clock=clock,
         log=log,
     )
-    io = IoOrders(own=own, file=node.io_file, ledger=store.ledger, execution=execution)
+    io = IoOrders(
+        own=own, file=node.io_file, ledger=store.ledger, execution=execution, clock=node.clock
+    )
     orders = ConfigOrders(
         config=config, past=ConfigPast(own=own, store=store.config), io=io, execution=execution
     )

@@ -1,11 +1,13 @@
 """`io.toml` in memory. Implements `ports.io_file.IoFile`."""
 
 import tomllib
+from collections.abc import Callable
 from typing import Any
 
 from trust_runtime.contracts.errors import NotDurable, StoreFailed
 from trust_runtime.contracts.io import IoSource
 from trust_runtime.ports.io_file import IoFound
+from virtual_time import wait_ms
 
 LOOPBACK = '[io]\ndriver = "loopback"\n'
 
@@ -13,7 +15,8 @@ LOOPBACK = '[io]\ndriver = "loopback"\n'
 class FakeIoFile:
     """The project's text and the machine's; None: no such file. `fails` refuses every change.
 
-    `unsynced` lets every change happen and says that it is not durable.
+    `unsynced` lets every change happen and says that it is not durable. `waits_ms` is how long a
+    change waits for a thread.
     """
 
     def __init__(self, text: str | None = LOOPBACK, *, system: str | None = None) -> None:
@@ -22,6 +25,7 @@ class FakeIoFile:
         self.previous: str | None = None
         self.fails = False
         self.unsynced = False
+        self.waits_ms = 0
         self.writes = 0
 
     async def read(self) -> IoFound:
@@ -36,20 +40,28 @@ class FakeIoFile:
             return IoFound(source=IoSource.DEFAULT)
         return _found(self.system, IoSource.SYSTEM)
 
-    async def write(self, text: str) -> None:
+    async def write(self, text: str, *, may_begin: Callable[[], bool]) -> bool:
         """See `IoFile.write`."""
+        await wait_ms(self.waits_ms)
+        if not may_begin():
+            return False
         self._change()
         if self.text is not None:
             self.previous = self.text
         self.text = text
         self._sync()
+        return True
 
-    async def remove(self) -> None:
+    async def remove(self, *, may_begin: Callable[[], bool]) -> bool:
         """See `IoFile.remove`."""
+        await wait_ms(self.waits_ms)
+        if not may_begin():
+            return False
         self._change()
         if self.text is not None:
             self.previous, self.text = self.text, None
             self._sync()
+        return True
 
     def _change(self) -> None:
         if self.fails:

@@ -11,6 +11,11 @@ LOOPBACK = '[io]\ndriver = "loopback"\n'
 SIMULATED = '[io]\ndriver = "simulated"\n'
 
 
+def yes() -> bool:
+    """Let every change begin."""
+    return True
+
+
 class World(Protocol):
     """A project and a machine, whose files the test can put and look at."""
 
@@ -65,16 +70,27 @@ class IoFileContract:
 
     async def test_what_is_written_is_there_and_the_former_beside_it(self, world: World) -> None:
         world.put(None)
-        await world.file.write(LOOPBACK)
+        await world.file.write(LOOPBACK, may_begin=yes)
         assert world.now() == (LOOPBACK, None)
-        await world.file.write(SIMULATED)
+        await world.file.write(SIMULATED, may_begin=yes)
         assert world.now() == (SIMULATED, LOOPBACK)
-        await world.file.write(SIMULATED)
+        await world.file.write(SIMULATED, may_begin=yes)
         assert world.now() == (SIMULATED, SIMULATED)
 
     async def test_what_is_removed_stays_beside(self, world: World) -> None:
         world.put(LOOPBACK)
-        await world.file.remove()
+        await world.file.remove(may_begin=yes)
         assert world.now() == (None, LOOPBACK)
-        await world.file.remove()
+        await world.file.remove(may_begin=yes)
         assert world.now() == (None, LOOPBACK)
+
+    @pytest.mark.parametrize("before", [LOOPBACK, None])
+    async def test_a_change_that_may_not_begin_changes_nothing(
+        self, world: World, before: str | None
+    ) -> None:
+        world.put(before)
+        assert not await world.file.write(SIMULATED, may_begin=lambda: False)
+        assert not await world.file.remove(may_begin=lambda: False)
+        assert world.now() == (before, None)
+        assert await world.file.write(SIMULATED, may_begin=yes)
+        assert await world.file.remove(may_begin=yes)

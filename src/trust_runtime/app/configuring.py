@@ -30,7 +30,9 @@ def build_configuring(
 ) -> Configuring:
     """Return these services of one process."""
     own, clock = base.running.settings.runtime_id, world.clock
-    io = IoOrders(own=own, file=world.io_file, ledger=world.stores.ledger, execution=execution)
+    io = IoOrders(
+        own=own, file=world.io_file, ledger=world.stores.ledger, execution=execution, clock=clock
+    )
     orders = ConfigOrders(
         config=base.config,
         past=ConfigPast(own=own, store=world.stores.config),

@@ -1,6 +1,6 @@
 """The file that says which drivers a runtime uses."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from msgspec import Struct
@@ -27,6 +27,8 @@ class IoFile(Protocol):
     What is written is there whole or not at all; what stood there before is kept beside it.
     Any call may raise StoreFailed: nothing was changed. A change may raise NotDurable instead:
     it was made, and only a power failure may undo it.
+    A change asks `may_begin`, from any thread, at the last moment before its first effect. When
+    that says no it returns False, and nothing was changed.
     """
 
     async def read(self) -> IoFound:
@@ -37,10 +39,10 @@ class IoFile(Protocol):
         """Return the file of the machine; source `default` when there is none."""
         ...
 
-    async def write(self, text: str) -> None:
+    async def write(self, text: str, *, may_begin: Callable[[], bool]) -> bool:
         """Replace the project's file; the former one becomes `io.toml.previous`."""
         ...
 
-    async def remove(self) -> None:
+    async def remove(self, *, may_begin: Callable[[], bool]) -> bool:
         """Move the project's file to `io.toml.previous`; nothing happens when there is none."""
         ...

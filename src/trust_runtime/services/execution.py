@@ -28,11 +28,16 @@ from trust_runtime.ports.log import Log
 from trust_runtime.ports.store import LedgerStore
 from trust_runtime.services.audit import Audit
 from trust_runtime.services.config_agent import ConfigAgent
-from trust_runtime.services.order import Order, executed, refusal
+from trust_runtime.services.order import Order, executed, out_of_time, refusal, too_late
 from trust_runtime.services.store_health import StoreHealth
 
 _ANSWER_RESERVE_MS: Final = 500
 _RETRY_AFTER_MS: Final = 1_000
+
+_OUTCOME: Final = {
+    ResultStatus.EXECUTED: Outcome.EXECUTED,
+    ResultStatus.TIMEOUT: Outcome.TIMEOUT,
+}
 
 VerbRunner = Callable[[dict[str, Any]], Awaitable[Any]]
 """Runs one verb with its parameters and returns its result."""
@@ -148,6 +153,8 @@ class Execution:
     ) -> TargetReply:
         """Have an effect once for its request id: decided durably before, concluded after it.
 
+        An effect that waits before it begins looks at the deadline itself (`order.too_late`).
+
         Raises:
             StoreFailed: the effect did not begin, or its outcome could not be kept.
         """
@@ -161,15 +168,12 @@ class Execution:
         if verdict is not LedgerVerdict.FIRST:
             return await self._repeated(order, verdict, known)
         if self._clock.monotonic_ns() >= order.deadline_ns:
-            reply = refusal(_too_late(), audit_id=order.audit_id)
-            reply = structs.replace(reply, status=ResultStatus.TIMEOUT)
-            return await self._finish(order, reply, Outcome.TIMEOUT)
+            return await self._finish(order, too_late(order), Outcome.TIMEOUT)
         try:
             reply = await effect()
         except Exception as error:  # noqa: BLE001 - decided is decided: this is its outcome, and logged
             reply = self._ended_unforeseen(order, error)
-        done = reply.status is ResultStatus.EXECUTED
-        return await self._finish(order, reply, Outcome.EXECUTED if done else Outcome.FAILED)
+        return await self._finish(order, reply, _OUTCOME.get(reply.status, Outcome.FAILED))
 
     def _ended_unforeseen(self, order: Order, error: Exception) -> TargetReply:
         what = order.recorded_as
@@ -243,7 +247,7 @@ class Execution:
             if isinstance(prepared, Refusal):
                 return prepared
             if self._clock.monotonic_ns() >= order.deadline_ns:
-                return Refusal(denial=_too_late())
+                return Refusal(denial=out_of_time())
             reply = executed(order, self._config_result(prepared))
             entry = structs.replace(self._entry(order, LedgerState.DONE), reply=reply)
             drafts = [
@@ -364,7 +368,3 @@ class Execution:
             outcome=outcome,
             payload_digest=digest(redacted_payload(order.payload)),
         )
-
-
-def _too_late() -> Denial:
-    return deny(DenialCode.TIMEOUT, "the deadline passed before the effect could begin")

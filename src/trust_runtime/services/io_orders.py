@@ -21,10 +21,11 @@ from trust_runtime.core.io_config import (
     to_toml,
     view_of,
 )
+from trust_runtime.ports.clock import Clock
 from trust_runtime.ports.io_file import IoFile, IoFound
 from trust_runtime.ports.store import LedgerStore
 from trust_runtime.services.execution import Execution
-from trust_runtime.services.order import Order, executed
+from trust_runtime.services.order import Order, executed, too_late
 
 SYSTEM_FILE: Final = "/etc/trust/io.toml"
 
@@ -37,12 +38,19 @@ class IoOrders:
     """
 
     def __init__(
-        self, *, own: RuntimeId, file: IoFile, ledger: LedgerStore, execution: Execution
+        self,
+        *,
+        own: RuntimeId,
+        file: IoFile,
+        ledger: LedgerStore,
+        execution: Execution,
+        clock: Clock,
     ) -> None:
         self._own = own
         self._file = file
         self._ledger = ledger
         self._execution = execution
+        self._clock = clock
         self._lock = asyncio.Lock()
         self._in_force: str | None = None
         self.restart_required = False
@@ -125,17 +133,24 @@ class IoOrders:
 
     async def _put(self, order: Order, asked: IoParams, content: IoContent) -> TargetReply:
         etag = etag_of(content)
+
+        def may_begin() -> bool:
+            return self._clock.monotonic_ns() < order.deadline_ns
+
         try:
-            if asked.use_system_io:
-                await self._file.remove()
-            else:
-                await self._file.write(to_toml(content))
+            begun = await (
+                self._file.remove(may_begin=may_begin)
+                if asked.use_system_io
+                else self._file.write(to_toml(content), may_begin=may_begin)
+            )
         except StoreFailed as error:
             denial = deny(DenialCode.TRANSPORT_FAILURE, error.reason, error.remedy)
             if not isinstance(error, NotDurable):
                 return _refused(order, denial, ResultStatus.FAILED)
             self.restart_required = etag != self._in_force
             return _refused(order, denial, ResultStatus.FAILED, etag=etag)
+        if not begun:
+            return too_late(order)
         self.restart_required = etag != self._in_force
         return executed(order, IoAnswer(etag=etag, audit_id=order.audit_id))
 

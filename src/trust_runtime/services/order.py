@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from trust_runtime.contracts.actions import READS, ActionType, ConfigOp
 from trust_runtime.contracts.codec import to_plain
-from trust_runtime.contracts.denial import Denial
+from trust_runtime.contracts.denial import Denial, DenialCode, deny
 from trust_runtime.contracts.ids import RuntimeId
 from trust_runtime.contracts.policy import Caller
 from trust_runtime.contracts.results import ControlReply, ResultStatus, TargetReply
@@ -87,6 +87,17 @@ def refusal(denial: Denial, *, audit_id: str | None = None) -> TargetReply:
         retry_after_ms=denial.retry_after_ms,
         audit_id=audit_id,
     )
+
+
+def too_late(order: Order) -> TargetReply:
+    """Return the reply of an order whose effect could not begin before its deadline."""
+    reply = refusal(out_of_time(), audit_id=order.audit_id)
+    return structs.replace(reply, status=ResultStatus.TIMEOUT)
+
+
+def out_of_time() -> Denial:
+    """Return why nothing begins any more."""
+    return deny(DenialCode.TIMEOUT, "the deadline passed before the effect could begin")
 
 
 def now_s(clock: Clock) -> int:

@@ -107,7 +107,7 @@ async def test_the_same_request_is_written_once(scene: Scene) -> None:
 
 @virtual
 async def test_a_write_that_ends_unforeseen_has_an_outcome_all_the_same(scene: Scene) -> None:
-    async def write_nothing(_text: str) -> None:
+    async def write_nothing(_text: str, **_: object) -> bool:
         raise RuntimeError("can't start new thread")
 
     one = await started(scene, write=write_nothing)
@@ -254,6 +254,22 @@ async def test_nothing_is_written_after_the_deadline(scene: Scene) -> None:
     reply = await one.services.io.execute(late)
     assert reply.status is ResultStatus.TIMEOUT
     require_untouched(one)
+
+
+@pytest.mark.parametrize("asked", [SIM, IoParams(use_system_io=True)])
+@virtual
+async def test_a_write_that_waits_for_a_thread_until_its_deadline_does_not_begin(
+    scene: Scene, asked: IoParams
+) -> None:
+    one = await started(scene, waits_ms=1_500, system=SIMULATED)
+    reply = await write(one, asked)
+    assert (reply.status, reply.denial_code) == (ResultStatus.TIMEOUT, DenialCode.TIMEOUT)
+    assert one.records(*KINDS) == [
+        ("io.write", Phase.DECISION, None),
+        ("io.write", Phase.OUTCOME, Outcome.TIMEOUT),
+    ]
+    require_untouched(one)
+    assert not one.services.io.restart_required
 
 
 @virtual

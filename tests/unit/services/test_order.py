@@ -10,7 +10,7 @@ from trust_runtime.contracts.ids import RuntimeId
 from trust_runtime.contracts.policy import Caller, Role
 from trust_runtime.contracts.results import ControlReply, ResultStatus
 from trust_runtime.contracts.units import MonotonicNs
-from trust_runtime.services.order import Order, executed, now_s, refusal
+from trust_runtime.services.order import Order, executed, now_s, out_of_time, refusal, too_late
 
 ORDER = Order(
     origin=RuntimeId("press-1"),
@@ -71,3 +71,10 @@ def test_time_is_whole_seconds() -> None:
     clock = FakeClock()
     clock.advance_ms(1_999)
     assert now_s(clock) == WALL_START_NS // 10**9 + 1
+
+
+def test_an_order_that_is_too_late_is_a_timeout_of_that_order() -> None:
+    reply = too_late(ORDER)
+    assert (reply.status, reply.denial_code) == (ResultStatus.TIMEOUT, DenialCode.TIMEOUT)
+    assert reply.denial_reason == out_of_time().reason
+    assert reply.audit_id == ORDER.audit_id

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from trust_runtime.adapters.files.toml_lines import TomlFault, read_toml
@@ -31,38 +32,47 @@ class ProjectIoFile:
         found = await asyncio.to_thread(_found, self._system, IoSource.SYSTEM)
         return found or IoFound(source=IoSource.DEFAULT)
 
-    async def write(self, text: str) -> None:
+    async def write(self, text: str, *, may_begin: Callable[[], bool]) -> bool:
         """See `IoFile.write`."""
-        await asyncio.to_thread(self._write, text.encode())
+        # Asked on the thread: where all threads are busy, waiting for one takes long.
+        return await asyncio.to_thread(self._write, text.encode(), may_begin)
 
-    async def remove(self) -> None:
+    async def remove(self, *, may_begin: Callable[[], bool]) -> bool:
         """See `IoFile.remove`."""
-        await asyncio.to_thread(self._remove)
+        return await asyncio.to_thread(self._remove, may_begin)
 
     @property
     def _previous(self) -> Path:
         return self._path.with_name(self._path.name + ".previous")
 
-    def _write(self, content: bytes) -> None:
+    def _write(self, content: bytes, may_begin: Callable[[], bool]) -> bool:
         try:
-            mode = _MODE
+            mode, former = _MODE, None
             if self._path.is_file():
                 mode = self._path.stat().st_mode & 0o777
+                former = self._path.read_bytes()
+            if not may_begin():
+                return False
+            if former is not None:
                 # A copy, so that at no instant the name stands for nothing.
-                _replace(self._previous, self._path.read_bytes(), mode)
+                _replace(self._previous, former, mode)
             _replace(self._path, content, mode)
         except OSError as error:
             raise self._fault("cannot be written", error) from error
         self._sync("written")
+        return True
 
-    def _remove(self) -> None:
+    def _remove(self, may_begin: Callable[[], bool]) -> bool:
         try:
+            if not may_begin():
+                return False
             if not os.path.lexists(self._path):
-                return
+                return True
             self._path.replace(self._previous)
         except OSError as error:
             raise self._fault("cannot be removed", error) from error
         self._sync("removed")
+        return True
 
     def _sync(self, done: str) -> None:
         """Make the names in the folder durable; they are changed already."""

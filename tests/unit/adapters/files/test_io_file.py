@@ -1,12 +1,15 @@
 """`adapters.files.io_file`: replaced whole, the former kept; a fault changes nothing."""
 
+import asyncio
 import os
 import stat
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from port_contracts.io_file import LOOPBACK, SIMULATED, IoFileContract
+from port_contracts.io_file import LOOPBACK, SIMULATED, IoFileContract, yes
 from trust_runtime.adapters.files.io_file import ProjectIoFile
 from trust_runtime.contracts.errors import NotDurable, StoreFailed
 
@@ -55,17 +58,17 @@ class TestProjectIoFile(IoFileContract):
 
 @pytest.mark.parametrize("mode", [0o600, 0o640])
 async def test_a_file_keeps_its_mode_and_a_new_one_is_private(world: DiskWorld, mode: int) -> None:
-    await world.file.write(LOOPBACK)
+    await world.file.write(LOOPBACK, may_begin=yes)
     assert world.path.stat().st_mode & 0o777 == 0o600
     world.path.chmod(mode)
-    await world.file.write(SIMULATED)
+    await world.file.write(SIMULATED, may_begin=yes)
     assert world.path.stat().st_mode & 0o777 == mode
     assert world.previous.stat().st_mode & 0o777 == mode
 
 
 async def test_nothing_else_is_left_in_the_folder(world: DiskWorld) -> None:
     for text in (LOOPBACK, SIMULATED):
-        await world.file.write(text)
+        await world.file.write(text, may_begin=yes)
     assert sorted(path.name for path in world.path.parent.iterdir()) == [
         "io.toml",
         "io.toml.previous",
@@ -74,7 +77,7 @@ async def test_nothing_else_is_left_in_the_folder(world: DiskWorld) -> None:
 
 async def test_what_a_crash_left_is_in_nobodys_way(world: DiskWorld) -> None:
     world.path.with_name(f".io.toml.new-{os.getpid()}").write_text("half")
-    await world.file.write(LOOPBACK)
+    await world.file.write(LOOPBACK, may_begin=yes)
     assert world.now() == (LOOPBACK, None)
 
 
@@ -91,7 +94,7 @@ async def test_a_write_that_fails_half_way_leaves_the_file(
 
     monkeypatch.setattr(Path, "replace", fail)
     with pytest.raises(StoreFailed, match="cannot be written: No space left"):
-        await world.file.write(SIMULATED)
+        await world.file.write(SIMULATED, may_begin=yes)
     monkeypatch.undo()
     assert world.now() == (LOOPBACK, LOOPBACK)
     assert sorted(path.name for path in world.path.parent.iterdir()) == [
@@ -114,13 +117,32 @@ async def test_a_folder_that_cannot_be_synced_is_told_with_what_has_happened(
 
     monkeypatch.setattr(os, "fsync", fail)
     with pytest.raises(NotDurable, match=rf"io\.toml was {does}, but .*Input/output error") as told:
-        await (world.file.write(SIMULATED) if does == "written" else world.file.remove())
+        await (
+            world.file.write(SIMULATED, may_begin=yes)
+            if does == "written"
+            else world.file.remove(may_begin=yes)
+        )
     assert "new request_id" in told.value.remedy
     assert world.now() == (SIMULATED if does == "written" else None, LOOPBACK)
+
+
+async def test_whether_it_may_begin_is_asked_once_a_thread_is_free(world: DiskWorld) -> None:
+    world.put(LOOPBACK)
+    release, in_time = threading.Event(), True
+    with ThreadPoolExecutor(1) as pool:
+        asyncio.get_running_loop().set_default_executor(pool)
+        busy = pool.submit(release.wait, 10)
+        writing = asyncio.create_task(world.file.write(SIMULATED, may_begin=lambda: in_time))
+        await asyncio.sleep(0)
+        in_time = False
+        release.set()
+        assert not await writing
+        assert busy.result()
+    assert world.now() == (LOOPBACK, None)
 
 
 async def test_a_folder_in_its_place_is_a_fault(world: DiskWorld) -> None:
     world.path.mkdir()
     assert "regular file" in ((await world.file.read()).fault or "")
     with pytest.raises(StoreFailed):
-        await world.file.write(LOOPBACK)
+        await world.file.write(LOOPBACK, may_begin=yes)
