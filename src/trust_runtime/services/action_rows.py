@@ -30,14 +30,14 @@ BYTES_MAX: Final = 64 * 1_048_576
 _PRUNED_EVERY: Final = 100
 
 
-class Entry(Struct, frozen=True, kw_only=True):
+class Entry(Struct, kw_only=True):
     """A dispatch on its way, as its keeper knows it again."""
 
     row: KeptRow
     """It while it runs."""
 
     before: KeptRow | None
-    """The row of a former dispatch of the same id that is not settled."""
+    """The row of a former dispatch of the same id that is not settled, as it is by now."""
 
     is_write: bool
     """Whether it is kept durably."""
@@ -56,6 +56,8 @@ class ActionRows:
         self._reads: OrderedDict[str, KeptRow] = OrderedDict()
         self._open: OrderedDict[str, KeptRow] = OrderedDict()
         """Writes that run or are not settled: what is on the disk, or about to be."""
+        self._beginning: list[Entry] = []
+        """Writes whose beginning is not durable yet: it may have to be withdrawn."""
         self._kept = 0
 
     async def load(self) -> None:
@@ -85,11 +87,14 @@ class ActionRows:
         before = self._open.get(request.request_id) if is_write else None
         entry = Entry(row=inherit(row, before), before=before, is_write=is_write)
         self._remember(entry.row, is_write=is_write)
+        self._beginning.append(entry)
         try:
             await self._record(entry.row, drafts, is_write=is_write)
         except StoreFailed:
             self._withdraw(entry)
             raise
+        finally:
+            self._beginning = [one for one in self._beginning if one is not entry]
         return entry
 
     async def conclude(
@@ -113,17 +118,20 @@ class ActionRows:
         """
         row = done_row(entry.row, report, unknown=unknown, now_ns=self._clock.wall_ns())
         row = inherit(row, entry.before) if entry.is_write else row
+        # While the disk says that it runs, what its targets have done is asked for again.
+        asked = structs.replace(row, unsettled=entry.row.unsettled)
         if not self._is_newest(entry):
-            # Another dispatch of this id has begun since: that one is shown.
+            # Another dispatch of this id has begun since: that one is shown, unless it fails to.
+            self._supersede(entry.row, asked)
             await self._audit.append(drafts)
             return
         self._remember(row, is_write=entry.is_write)
         try:
             await self._record(row, drafts, is_write=entry.is_write)
         except StoreFailed:
-            # The disk still says that it runs: what its targets have done is asked for again.
-            asked = structs.replace(row, unsettled=entry.row.unsettled)
-            self._remember(asked, is_write=entry.is_write)
+            self._supersede(row, asked)
+            if self._rows(entry).get(row.request_id, row) is row:
+                self._remember(asked, is_write=entry.is_write)
             raise
 
     async def add(
@@ -243,11 +251,20 @@ class ActionRows:
     def _withdraw(self, entry: Entry) -> None:
         """Forget a dispatch that could not begin, and show again what was shown before."""
         if not self._is_newest(entry):
+            self._supersede(entry.row, entry.before)
             return
-        (self._open if entry.is_write else self._reads).pop(entry.row.request_id)
+        self._rows(entry).pop(entry.row.request_id)
         if entry.before is not None:
             self._remember(entry.before, is_write=True)
 
+    def _supersede(self, row: KeptRow, after: KeptRow | None) -> None:
+        """Have dispatches that are beginning leave behind what became of the one before them."""
+        for entry in self._beginning:
+            if entry.before is row:
+                entry.before = after
+
     def _is_newest(self, entry: Entry) -> bool:
-        rows = self._open if entry.is_write else self._reads
-        return rows.get(entry.row.request_id) is entry.row
+        return self._rows(entry).get(entry.row.request_id) is entry.row
+
+    def _rows(self, entry: Entry) -> OrderedDict[str, KeptRow]:
+        return self._open if entry.is_write else self._reads

@@ -1,6 +1,7 @@
 """`services.action_rows`: the last dispatch of an id, writes durably, reads in memory (6.9)."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -8,10 +9,11 @@ from msgspec import structs
 
 from action_row_samples import COMMAND, allowed, executed, lost, named, reported
 from fakes.action_rows import FakeActionRows
+from fakes.store import FakeStore
 from service_world import ADMIN as CALLER
 from service_world import Node, Scene, configure, request, shut_down, virtual
 from trust_runtime.contracts.action_rows import ActionRow, KeptRow, RowState
-from trust_runtime.contracts.audit import Outcome, Phase
+from trust_runtime.contracts.audit import AuditDraft, AuditRecord, Outcome, Phase
 from trust_runtime.contracts.denial import DenialCode
 from trust_runtime.contracts.envelope import MeshMessage
 from trust_runtime.contracts.errors import StoreFailed
@@ -313,3 +315,89 @@ async def test_a_known_answer_needs_no_ledger(scene: Scene) -> None:
     answer = reported(executed("press-2"), lost("press-3"))
     await rows_of(one).conclude(entry, answer, unknown={"press-3"}, drafts=())
     assert list(rows_of(one).unsettled()) == [("request-1", "press-3")]
+
+
+class Gated(FakeActionRows):
+    """Keeps a row when the test says so, or fails to."""
+
+    def __init__(self, store: FakeStore) -> None:
+        super().__init__(store)
+        self.gates: list[asyncio.Future[None]] = []
+        self.is_gated = False
+
+    async def keep(
+        self, row: KeptRow, drafts: Sequence[AuditDraft] = ()
+    ) -> tuple[AuditRecord, ...]:
+        if self.is_gated:
+            gate: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self.gates.append(gate)
+            await gate
+        return await super().keep(row, drafts)
+
+
+FULL = StoreFailed("the disk is full", "free space")
+
+
+@pytest.mark.parametrize("order", [(0,), (0, 1), (1, 0), (0, 2, 1), (2, 1, 0), (1, 2, 0)])
+@virtual
+async def test_what_ended_while_others_failed_to_begin_does_not_run_for_ever(
+    scene: Scene, order: tuple[int, ...]
+) -> None:
+    one = await scene.node()
+    store = Gated(one.store)
+    rows = ActionRows(
+        store=store, audit=one.services.audit, health=one.services.health, clock=one.clock
+    )
+
+    async def begin() -> None:
+        with pytest.raises(StoreFailed):
+            await rows.begin(COMMAND, allowed(P2), settled=(), drafts=())
+
+    first = await rows.begin(COMMAND, allowed(P2), settled=(), drafts=())
+    store.is_gated = True
+    others = [scene.tasks.create_task(begin()) for _ in order]
+    await wait_ms(1)
+    store.is_gated = False
+    await rows.conclude(first, reported(executed(P2)), unknown=(), drafts=())
+    for number in order:
+        store.gates[number].set_exception(FULL)
+        await wait_ms(1)
+    await asyncio.gather(*others)
+    shown = await rows.find(COMMAND.request_id)
+    assert shown is not None
+    assert (shown.state, statuses(shown)) == (RowState.DONE, [ResultStatus.EXECUTED])
+    # The disk says that it runs: once the ledger has told the same, it does not any more.
+    assert list(rows.unsettled()) == [(COMMAND.request_id, P2)]
+    done = TargetReply(status=ResultStatus.EXECUTED, audit_id="audit-press-2")
+    told = LedgerAnswer(low_water_s=0, state=LedgerState.DONE, digest=first.row.digest, reply=done)
+    assert await rows.settle(COMMAND.request_id, P2, told, may_still_begin=True)
+    assert one.store.disk.synced.action_rows[COMMAND.request_id].row.state is RowState.DONE
+
+
+@virtual
+async def test_a_conclusion_that_is_not_kept_leaves_alone_what_has_begun_since(
+    scene: Scene,
+) -> None:
+    one = await scene.node()
+    store = Gated(one.store)
+    rows = ActionRows(
+        store=store, audit=one.services.audit, health=one.services.health, clock=one.clock
+    )
+    first = await rows.begin(COMMAND, allowed(P2), settled=(), drafts=())
+    store.is_gated = True
+
+    async def conclude() -> None:
+        with pytest.raises(StoreFailed):
+            await rows.conclude(first, reported(executed(P2)), unknown=(), drafts=())
+
+    concluding = scene.tasks.create_task(conclude())
+    await wait_ms(1)
+    store.is_gated = False
+    second = await rows.begin(COMMAND, allowed(P2), settled=(), drafts=())
+    store.gates[0].set_exception(FULL)
+    await concluding
+    shown = await rows.find(COMMAND.request_id)
+    assert shown is not None
+    assert shown.state is RowState.RUNNING
+    await rows.conclude(second, reported(executed(P2)), unknown=(), drafts=())
+    assert one.store.disk.synced.action_rows[COMMAND.request_id].row.state is RowState.DONE
