@@ -139,10 +139,9 @@ def _attention(node: Node, matrix: Matrix | None) -> str | None:
         found.append(f"is {state}" + (f" ({describe_sight(why)})" if why is not None else ""))
     if state is Lifecycle.ONLINE and node.health_state not in (None, Health.HEALTHY):
         found.append(f"is {node.health_state}: {'; '.join(node.health_reasons)}")
-    if (
-        node.trust_state is not TrustState.TRUSTED
-        and node.trust_reason is not TrustReason.NEVER_SEEN
-    ):
+    if node.trust_reason is TrustReason.NEVER_SEEN:
+        found.append("is expected here, but was never heard")
+    elif node.trust_state is not TrustState.TRUSTED:
         found.append(f"is untrusted ({node.trust_reason})")
     if state is Lifecycle.ONLINE and node.config_state in ("blocked", "error"):
         found.append(f"configuration is {node.config_state}")

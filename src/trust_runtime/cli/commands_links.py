@@ -5,7 +5,7 @@ from typing import Any, Final
 import click
 
 from trust_runtime.cli.asking import asking_options, connect
-from trust_runtime.cli.options import echo_json
+from trust_runtime.cli.options import echo_json, printable
 from trust_runtime.cli.tables import table
 from trust_runtime.cli.times import moment, utc_option
 from trust_runtime.contracts.links import LinkPreference, Transport, TransportWrite
@@ -72,6 +72,8 @@ def set_(
     else:
         one = done.preference
         click.echo(f"{one.source} -> {one.target}: {one.transport} ({done.audit_id})")
+        for warning in done.warnings:
+            click.echo(f"warning: {printable(warning)}", err=True)
 
 
 @links.command()

@@ -97,6 +97,9 @@ class LinkAnswer(Struct, frozen=True, kw_only=True):
     preference: LinkPreference | None = None
     """What was set or removed; None when refused."""
 
+    warnings: tuple[str, ...] = ()
+    """What is unwise about it, although it was set."""
+
     audit_id: str
     """The record of the decision."""
 
@@ -111,7 +114,7 @@ class LinkPage(Struct, frozen=True, kw_only=True):
     """Ascending by source and target."""
 
 
-class LinkSet(Struct, frozen=True, kw_only=True):
+class LinkSet(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The answer of `POST links/transport` when the preference was stored."""
 
     ok: bool
@@ -122,6 +125,9 @@ class LinkSet(Struct, frozen=True, kw_only=True):
 
     audit_id: str
     """The record of the change."""
+
+    warnings: tuple[str, ...] = ()
+    """What is unwise about it; absent when nothing is."""
 
 
 class LinkRemoved(Struct, frozen=True, kw_only=True):

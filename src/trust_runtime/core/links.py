@@ -114,6 +114,16 @@ def judge_link(write: TransportWrite, caller: Caller, facts: LinkFacts) -> Joine
     return denial or joined
 
 
+def warnings_about(joined: Joined, facts: LinkFacts) -> tuple[str, ...]:
+    """Return what is unwise about a link that may be made, one sentence each."""
+    if joined.target == facts.own or facts.hosts.get(joined.target) is not None:
+        return ()
+    heard = [name for name, host in sorted(facts.hosts.items()) if host is not None]
+    hint = nearest(joined.target, heard)
+    kept = "the preference is kept, and acts once it is heard"
+    return (f"{joined.target} was never heard by {facts.own}{hint}: {kept}",)
+
+
 def judge_removal(
     source: str, target: str, facts: LinkFacts, *, present: Iterable[LinkPreference]
 ) -> LinkPreference | Denial:

@@ -180,6 +180,8 @@ def _forgotten(node: Node) -> Happening:
         category=Category.COMMUNICATION,
         severity=Severity.INFO,
         about=about,
-        summary=f"{about} was forgotten: it was not seen for too long",
+        summary=f"{about} was forgotten: it was not seen for too long"
+        if node.last_seen_ns > 0
+        else f"{about} was never heard, and nothing names it any more",
         data={"last_seen_ns": node.last_seen_ns},
     )

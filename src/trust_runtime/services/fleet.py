@@ -10,7 +10,7 @@ from trust_runtime.contracts.decisions import TargetState
 from trust_runtime.contracts.fleet import StateDocument, Topology
 from trust_runtime.contracts.ids import RuntimeId
 from trust_runtime.contracts.policy import Caller, Profile
-from trust_runtime.contracts.presence import BeaconStatus, Lifecycle
+from trust_runtime.contracts.presence import BeaconStatus, Lifecycle, TrustReason
 from trust_runtime.contracts.timeline import TimelineEvent
 from trust_runtime.contracts.units import API_VERSION, NS_PER_MS
 from trust_runtime.core.policy.case import ConfigFacts, DecisionFacts, PeerFacts
@@ -176,12 +176,26 @@ class Fleet:
         own_edges = EdgeFacts(lifecycle=Lifecycle.ONLINE, edges=self._probes.edges())
         return project(
             own,
-            [_node_facts(peer) for peer in self._peers],
+            [*(_node_facts(peer) for peer in self._peers), *self._named()],
             [
                 own_edges,
                 *(EdgeFacts(lifecycle=p.lifecycle, edges=p.edges) for p in self._peers),
             ],
         )
+
+    def _named(self) -> list[NodeFacts]:
+        """Return runtimes that the links of the configuration name and nobody heard yet (5.3)."""
+        names = {entry.target: None for entry in self._running.settings.links}
+        return [
+            NodeFacts(
+                runtime_id=name,
+                lifecycle=Lifecycle.OFFLINE,
+                trust_reason=TrustReason.NEVER_SEEN,
+                last_seen_ns=0,
+            )
+            for name in names
+            if name != self._own and self._peers.get(name) is None
+        ]
 
 
 def _node_facts(peer: Peer) -> NodeFacts:

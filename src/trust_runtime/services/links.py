@@ -27,6 +27,7 @@ from trust_runtime.core.links import (
     judge_removal,
     merge_links,
     shown_edges,
+    warnings_about,
 )
 from trust_runtime.core.policy.contract import is_actor
 from trust_runtime.ports.clock import Clock
@@ -117,7 +118,8 @@ class Links:
         """
         detail = {"source": write.source, "target": write.target, "transport": write.transport}
         async with self._lock:
-            judged = judge_link(write, caller, self._facts())
+            facts = self._facts()
+            judged = judge_link(write, caller, facts)
             draft = self._draft(SET, write.actor, caller, detail=detail)
             if isinstance(judged, Denial):
                 return await self._refuse(draft, judged)
@@ -133,7 +135,8 @@ class Links:
             self._stored[preference.source, preference.target] = preference
         self._merge()
         self.on_change()
-        return LinkAnswer(preference=preference, audit_id=draft.audit_id)
+        warnings = warnings_about(judged, facts)
+        return LinkAnswer(preference=preference, audit_id=draft.audit_id, warnings=warnings)
 
     async def remove(self, source: str, target: str, caller: Caller) -> LinkAnswer:
         """Forget a preference, or return why not; every decision is recorded before the answer.

@@ -18,7 +18,7 @@ from trust_runtime.contracts.fleet import (
     Topology,
     TrustState,
 )
-from trust_runtime.contracts.presence import Lifecycle
+from trust_runtime.contracts.presence import Lifecycle, TrustReason
 from trust_runtime.contracts.sight import Cell, Matrix, Row, Sight
 from trust_runtime.contracts.units import API_VERSION
 
@@ -190,6 +190,16 @@ def test_the_age_of_what_is_not_heard_is_no_evidence() -> None:
     assert lines[2] == "as seen by press-1"
     assert lines[-2].endswith("9.0s ago")
     assert lines[-1].endswith("never")
+
+
+def test_who_is_expected_and_was_never_heard_needs_attention() -> None:
+    never = structs.replace(
+        node("b", Lifecycle.OFFLINE),
+        trust_state=TrustState.UNTRUSTED,
+        trust_reason=TrustReason.NEVER_SEEN,
+    )
+    lines = status_lines(state(node(OWN), never), matrix(row(OWN, itself(OWN))))
+    assert lines[:2] == ["1 of 2 need attention", "  b is expected here, but was never heard"]
 
 
 def test_without_a_running_process_there_is_no_matrix(command: CommandLine, project: Path) -> None:

@@ -27,6 +27,7 @@ from trust_runtime.core.links import (
     judge_removal,
     merge_links,
     shown_edges,
+    warnings_about,
 )
 
 OWN, NEAR, FAR = RuntimeId("press-1"), RuntimeId("press-2"), RuntimeId("site-b/oven-1")
@@ -242,3 +243,21 @@ def test_no_preference_makes_a_link_look_better(
     for shown in shown_edges(edge, transport, same_host=same_host):
         assert (shown.source, shown.target, shown.stale) == (OWN, NEAR, stale)
         assert shown.state is state or shown.channel_type == "t0_hard_rt"
+
+
+@pytest.mark.parametrize(
+    ("target", "said"),
+    [
+        ("press-2", None),
+        ("site-b/oven-1", None),
+        ("press-3", "press-3 was never heard by press-1 (did you mean 'press-2'?): "),
+        ("pres-2", "pres-2 was never heard by press-1 (did you mean 'press-2'?): "),
+        ("kiln", "kiln was never heard by press-1: "),
+    ],
+)
+def test_a_link_to_somebody_never_heard_is_made_with_a_warning(
+    target: str, said: str | None
+) -> None:
+    joined = Joined(source=OWN, target=RuntimeId(target), transport=Transport.MESH)
+    warnings = warnings_about(joined, FACTS)
+    assert [text.startswith(said or "?") for text in warnings] == ([] if said is None else [True])

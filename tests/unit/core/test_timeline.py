@@ -177,6 +177,13 @@ def test_whoever_was_forgotten_is_told() -> None:
     ]
 
 
+def test_whoever_was_only_named_is_told_as_that() -> None:
+    named = structs.replace(PEER, last_seen_ns=0)
+    assert told(happenings(OWN, state(NODE, named), state(NODE))) == [
+        (COMMUNICATION, INFO, "runtime-b was never heard, and nothing names it any more")
+    ]
+
+
 @pytest.mark.parametrize(
     ("before", "after", "expected"),
     [

@@ -9,6 +9,7 @@ from trust_runtime.contracts.codec import encode_json
 from trust_runtime.contracts.decisions import TargetState
 from trust_runtime.contracts.errors import StoreFailed
 from trust_runtime.contracts.ids import RuntimeId
+from trust_runtime.contracts.links import LinkEntry, Transport
 from trust_runtime.contracts.policy import AllowRule, Caller, Profile, Role
 from trust_runtime.contracts.presence import AcceptedWrite, MeshReport, TrustReason, WebReport
 from trust_runtime.contracts.timeline import Category, Severity, TimelineEvent
@@ -66,6 +67,22 @@ def test_everybody_heard_is_shown_as_judged() -> None:
     assert nodes(here)[OTHER]["clock_skew_ms"] == 0
     edges = [(e["source"], e["target"], e["state"]) for e in document["topology"]["edges"]]
     assert edges == [(OWN, THIRD, "stale"), (OWN, OTHER, "healthy")]
+
+
+def test_whom_the_links_of_the_configuration_name_is_shown_before_it_is_heard() -> None:
+    named = (OTHER, OWN, THIRD)
+    entries = tuple(LinkEntry(target=name, transport=Transport.MESH) for name in named)
+    here = Whole(links=entries)
+    here.online()
+    shown = nodes(here)
+    assert list(shown) == [OWN, THIRD, OTHER]
+    assert shown[OTHER]["lifecycle_state"] == "online"
+    expected = {"lifecycle_state": "offline", "trust_reason": "never_seen", "last_seen_ns": 0}
+    assert expected.items() <= shown[THIRD].items()
+    assert "health_state" not in shown[THIRD]
+    assert [THIRD] in state(here)["topology"]["host_groups"]
+    # A decision about it stays that about a runtime nobody heard of.
+    assert THIRD not in here.fleet.decision_facts().peers
 
 
 def test_edges_that_others_measured_are_shown_while_they_are_online() -> None:

@@ -98,6 +98,16 @@ async def test_a_preference_is_kept_shown_and_audited(scene: Scene) -> None:
 
 
 @virtual
+async def test_a_target_that_was_never_heard_is_a_warning(scene: Scene) -> None:
+    one, _ = await scene.pair()
+    assert (await links_of(one).set(write(), ADMIN)).warnings == ()
+    answer = await links_of(one).set(write(target="press-22"), ADMIN)
+    assert answer.preference is not None
+    (warning,) = answer.warnings
+    assert "press-22 was never heard by press-1 (did you mean 'press-2'?)" in warning
+
+
+@virtual
 async def test_a_refusal_changes_nothing_and_is_audited(scene: Scene) -> None:
     one, _ = await scene.pair()
     answer = await links_of(one).set(write(actor="\n"), ADMIN)

@@ -30,7 +30,12 @@ async def post_transport(asked: Asked, backend: Backend) -> Response | Refusal:
     answer = await backend.operating.links.set(write, asked.caller)
     if answer.preference is None:
         return _refused(answer)
-    done = LinkSet(ok=True, preference=answer.preference, audit_id=answer.audit_id)
+    done = LinkSet(
+        ok=True,
+        preference=answer.preference,
+        audit_id=answer.audit_id,
+        warnings=answer.warnings,
+    )
     return json_answer(done, headers=audit_header(answer.audit_id))
 
 

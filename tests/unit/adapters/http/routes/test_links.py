@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from http_client import CLOUD, serving
 from port_contracts.links import preference
@@ -47,6 +48,13 @@ async def test_a_transport_reaches_the_service_and_its_record_is_named() -> None
     }
     assert reply.headers["x-trust-audit-id"] == "audit-7"
     assert served.behind.operated.asked == [("set", TransportWrite(**WRITE), ADMIN)]
+
+
+async def test_what_is_unwise_is_said_beside_the_preference() -> None:
+    async with serving() as served:
+        served.behind.operated.answer = replace(DONE, warnings=("press-2 was never heard",))
+        reply = await served.ask("POST", f"{CLOUD}/links/transport", WRITE)
+    assert (reply.status, reply.json["warnings"]) == (200, ["press-2 was never heard"])
 
 
 @pytest.mark.parametrize("missing", sorted(WRITE))
