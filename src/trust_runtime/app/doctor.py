@@ -13,7 +13,7 @@ from msgspec import Struct
 from trust_runtime.adapters.control_socket import NobodyAnswers, ask
 from trust_runtime.adapters.files.modes import require_private
 from trust_runtime.app.addresses import discovery_addresses, mesh_addresses, require_free
-from trust_runtime.app.projects import require_project
+from trust_runtime.app.projects import require_project, start_command
 from trust_runtime.app.settings import LoadedSettings, load_settings
 from trust_runtime.contracts.answers import ControlCall
 from trust_runtime.contracts.errors import ExitCode, StartRefused
@@ -44,7 +44,7 @@ class Diagnosis(Struct, frozen=True, kw_only=True, omit_defaults=True):
     detail: str
     """What was found."""
     remedy: str | None = None
-    """What to do; only when it is not ok."""
+    """What to do; of what is ok only how to go on."""
 
 
 def examine(folder: Path) -> tuple[Diagnosis, ...]:
@@ -74,7 +74,12 @@ def _examine(folder: Path) -> Iterator[Diagnosis]:
     yield _writable(folder)
     yield _disk(folder)
     process = _process(settings)
-    yield process or _well("process", "does not run")
+    yield process or Diagnosis(
+        thing="process",
+        verdict=Verdict.OK,
+        detail="does not run",
+        remedy=f"start it: {start_command(folder)}",
+    )
     if process is None:
         yield from _ports(settings)
     yield _interfaces(settings)

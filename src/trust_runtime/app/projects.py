@@ -1,5 +1,6 @@
 """Which folder is a project, and where its files are (contract 3.1)."""
 
+import shlex
 from pathlib import Path
 from typing import Final
 
@@ -21,6 +22,11 @@ def find_project(given: Path | None) -> Path:
     return here
 
 
+def start_command(folder: Path) -> str:
+    """Return what starts the project, as one would type it."""
+    return f"trust-runtime play --project {shlex.quote(str(folder))}"
+
+
 def require_project(folder: Path) -> Path:
     """Return `folder` as an absolute path if it is a project.
 
@@ -31,7 +37,7 @@ def require_project(folder: Path) -> Path:
     if not (folder / CONFIG_FILE).is_file():
         raise StartRefused(
             f"{folder} has no {CONFIG_FILE}",
-            f"create a project with: trust-runtime play --project {folder}",
+            f"create a project with: {start_command(folder)}",
             ExitCode.CONFIG,
         )
     return folder

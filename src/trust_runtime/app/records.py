@@ -15,7 +15,7 @@ from trust_runtime.adapters.pki.pin_file import read_pin
 from trust_runtime.adapters.sqlite import SqliteStore, open_store
 from trust_runtime.adapters.system.clock import SystemClock
 from trust_runtime.adapters.system.entropy import SystemEntropy
-from trust_runtime.app.projects import STATE_FILE, require_project
+from trust_runtime.app.projects import STATE_FILE, require_project, start_command
 from trust_runtime.app.settings import load_settings
 from trust_runtime.contracts.answers import ControlCall
 from trust_runtime.contracts.audit import (
@@ -213,7 +213,7 @@ class ProjectRecords:
         if not path.exists():
             raise StartRefused(
                 f"{path} does not exist",
-                f"start the runtime once: trust-runtime play --project {self._folder}",
+                f"start the runtime once: {start_command(self._folder)}",
                 ExitCode.CONFIG,
             )
 
@@ -229,9 +229,7 @@ class ProjectRecords:
 
 
 def _not_running(folder: Path) -> StartRefused:
-    return StartRefused(
-        f"no runtime runs on {folder}", f"start it: trust-runtime play --project {folder}"
-    )
+    return StartRefused(f"no runtime runs on {folder}", f"start it: {start_command(folder)}")
 
 
 def _kept(record: PeerRecord) -> dict[str, Any]:

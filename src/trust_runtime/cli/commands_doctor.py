@@ -37,6 +37,7 @@ def doctor(ctx: click.Context, /, *, project: Path | None, as_json: bool) -> int
             for line in more:
                 click.echo(f"{'':<24}{printable(line)}")
             if one.remedy is not None:
-                click.echo(f"{'':<24}remedy: {printable(one.remedy)}")
+                said = "next" if one.verdict is Verdict.OK else "remedy"
+                click.echo(f"{'':<24}{said}: {printable(one.remedy)}")
     wrong = any(one.verdict is Verdict.ERROR for one in found)
     return ExitCode.ERROR if wrong else ExitCode.OK

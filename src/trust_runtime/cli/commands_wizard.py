@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from trust_runtime.app import play as app
+from trust_runtime.app.projects import start_command
 from trust_runtime.app.wizard import (
     DRIVERS,
     init_git,
@@ -61,7 +62,7 @@ def wizard(*, profile: str, git: bool, start: bool, yes: bool, **given: Any) -> 
         click.echo(f"created    {path}")
     if git and init_git(folder):
         click.echo(f"created    {folder / '.git'}")
-    click.echo(f"start it with: trust-runtime play --project {folder}")
+    click.echo(f"start it with: {start_command(folder)}")
     return app.play(folder, tell=click.echo) if start else ExitCode.OK
 
 

@@ -118,7 +118,7 @@ def warnings_about(joined: Joined, facts: LinkFacts) -> tuple[str, ...]:
     """Return what is unwise about a link that may be made, one sentence each."""
     if joined.target == facts.own or facts.hosts.get(joined.target) is not None:
         return ()
-    heard = [name for name, host in sorted(facts.hosts.items()) if host is not None]
+    heard: list[str] = [name for name, host in sorted(facts.hosts.items()) if host is not None]
     hint = nearest(joined.target, heard)
     kept = "the preference is kept, and acts once it is heard"
     return (f"{joined.target} was never heard by {facts.own}{hint}: {kept}",)

@@ -54,3 +54,10 @@ def test_a_process_is_as_well_as_it_says(
     monkeypatch.setattr(doctor, "ask", lambda *_args: ControlReply(id=1, ok=True, result=result))
     found = process(tmp_path / "press-1")
     assert (found.verdict, found.detail) == (verdict, detail)
+
+
+def test_a_project_that_does_not_run_says_how_to_start_it(tmp_path: Path) -> None:
+    folder = tmp_path / "press 1"
+    found = process(folder)
+    assert (found.verdict, found.detail) == (Verdict.OK, "does not run")
+    assert found.remedy == f"start it: trust-runtime play --project '{folder}'"
