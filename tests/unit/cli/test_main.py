@@ -13,8 +13,9 @@ import pytest
 from command_line import CommandLine
 from trust_runtime import __version__
 from trust_runtime.app import play as app
-from trust_runtime.cli import main as main_module
-from trust_runtime.cli.main import cli, main
+from trust_runtime.cli import commands
+from trust_runtime.cli.commands import cli
+from trust_runtime.cli.main import main
 from trust_runtime.contracts.errors import (
     ContractViolation,
     ExitCode,
@@ -28,8 +29,8 @@ NAMED = [
     "completions",
 ]
 """The commands of the contract."""
-BUILT = sorted(main_module._COMMANDS)
-LATER = sorted({*NAMED, *main_module._LATER} - set(BUILT))
+BUILT = sorted(commands._COMMANDS)
+LATER = sorted({*NAMED, *commands._LATER} - set(BUILT))
 
 
 def leaves(group: click.Group, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
@@ -71,7 +72,7 @@ def test_every_command_has_help_with_an_example(command: CommandLine) -> None:
 
 def test_the_commands_that_are_here_are_not_called_later_ones() -> None:
     assert {"audit", "pki", "play", "run", "validate"} <= set(BUILT)
-    assert not set(BUILT) & set(main_module._LATER)
+    assert not set(BUILT) & set(commands._LATER)
 
 
 @pytest.mark.parametrize("name", LATER)
@@ -148,7 +149,8 @@ def test_without_a_command_a_project_is_played_and_its_exit_code_is_ours(
         ),
         (click.Abort(), 1, ""),
         # click ends the line in which Ctrl+C was typed.
-        (KeyboardInterrupt(), 1, "\n"),
+        (KeyboardInterrupt(), 130, "\n"),
+        (EOFError(), 1, "\n"),
         (BrokenPipeError(), 1, ""),
         (click.ClickException("no"), 2, "Error: no\n"),
         (
@@ -225,3 +227,39 @@ def test_the_module_is_the_command_and_a_closed_pipe_gives_no_traceback() -> Non
     finally:
         os.close(writing)
     assert (ran.returncode, ran.stderr) == (1, b"")
+
+
+HEAVY = ("zenoh", "sqlite3", "httpx", "cryptography", "msgspec", "asyncio", "importlib.metadata")
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["xyzzy"], []])
+def test_what_needs_no_runtime_loads_none(arguments: list[str], tmp_path: Path) -> None:
+    script = (
+        "import sys\n"
+        "from trust_runtime.cli.main import main\n"
+        "try:\n"
+        f"    main({arguments!r})\n"
+        "finally:\n"
+        "    print(*sys.modules, file=sys.stderr)\n"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-S", "-c", script],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": ":".join(path for path in sys.path if path)},
+        cwd=tmp_path,
+        check=False,
+        timeout=60,
+    )
+    loaded = set(ran.stderr.split())
+    assert "click" in loaded, ran.stderr
+    needed = {"--version": {"importlib.metadata", "msgspec"}, "xyzzy": {"msgspec"}}
+    wanted = needed.get("".join(arguments), set())
+    assert loaded & set(HEAVY) == wanted
+
+
+def test_the_help_of_every_command_fits_beside_its_name(command: CommandLine) -> None:
+    told = command("--help").out
+    for name, (_, text) in commands._COMMANDS.items():
+        assert f"  {name}" in told
+        assert text in told, f"{name} is cut or wrapped"
