@@ -27,13 +27,32 @@ def start_command(folder: Path) -> str:
     return f"trust-runtime play --project {shlex.quote(str(folder))}"
 
 
+def require_folder(folder: Path) -> Path:
+    """Return `folder` as an absolute path unless it is a file.
+
+    Raises:
+        StartRefused: it is one; exit code 2.
+    """
+    folder = folder.expanduser().absolute()
+    if folder.is_file():
+        inside = folder.name == CONFIG_FILE
+        raise StartRefused(
+            f"{folder} is a file, not a project folder",
+            f"give its folder: --project {shlex.quote(str(folder.parent))}"
+            if inside
+            else f"give --project the folder that holds {CONFIG_FILE}",
+            ExitCode.USAGE,
+        )
+    return folder
+
+
 def require_project(folder: Path) -> Path:
     """Return `folder` as an absolute path if it is a project.
 
     Raises:
-        StartRefused: it has no `runtime.toml`; exit code 10.
+        StartRefused: it is a file, exit code 2, or has no `runtime.toml`, exit code 10.
     """
-    folder = folder.expanduser().absolute()
+    folder = require_folder(folder)
     if not (folder / CONFIG_FILE).is_file():
         raise StartRefused(
             f"{folder} has no {CONFIG_FILE}",

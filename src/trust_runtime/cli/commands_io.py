@@ -9,12 +9,13 @@ from trust_runtime.cli.asking import asking_options, connect
 from trust_runtime.cli.options import echo_json, printable
 from trust_runtime.cli.tables import table
 from trust_runtime.contracts.codec import convert, encode_json
-from trust_runtime.contracts.errors import BodyTooLarge
+from trust_runtime.contracts.errors import BodyTooLarge, ContractViolation
 from trust_runtime.contracts.io import IoWrite
 from trust_runtime.contracts.strict_json import parse_object
 from trust_runtime.contracts.units import API_VERSION
 
 _FILE_BYTES_MAX: Final = 2**20
+_OWN_IO: Final = {"driver", "params", "drivers", "safe_state"}
 _SHOWN_ONLY: Final = {"runtime_id", "source", "supported_drivers"}
 
 
@@ -64,7 +65,8 @@ def set_(
 ) -> None:
     """Write drivers and safe state from a JSON FILE; in force at the next start.
 
-    FILE holds `drivers` and `safe_state`, as `io get --json` shows them.
+    FILE holds `drivers` and `safe_state`, as `io get --json` shows them, or `use_system_io: true`
+    alone: then the io.toml of the machine is in force.
 
     Example: trust-runtime io set io.json --target runtime-b
     """
@@ -88,6 +90,14 @@ def _written_in(file: Path) -> dict[str, Any]:
         raise click.UsageError(f"cannot read {file}: {error.strerror}") from error
     except BodyTooLarge as error:
         raise click.UsageError(f"{file} is larger than 1 MiB.") from error
-    if not members.keys() >= _SHOWN_ONLY:
-        return members
-    return {name: members[name] for name in ("drivers", "safe_state") if name in members}
+    except ContractViolation as error:
+        raise click.UsageError(f"{file}: {error}.") from error
+    if members.keys() >= _SHOWN_ONLY:
+        members = {name: members[name] for name in ("drivers", "safe_state") if name in members}
+    beside = sorted(members.keys() & _OWN_IO)
+    if members.get("use_system_io") is True and beside:
+        raise click.UsageError(
+            f"{file}: use_system_io takes the io.toml of the machine, so {', '.join(beside)} cannot"
+            " stand beside it; leave out one or the other."
+        )
+    return members

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from contextlib import suppress
-from datetime import UTC, datetime
 from typing import Any, Final
 
 import click
@@ -10,18 +9,20 @@ import click
 from trust_runtime.cli.asking import asking_options, connect
 from trust_runtime.cli.options import echo_json, printable
 from trust_runtime.cli.tables import table
-from trust_runtime.cli.times import moment, utc_option
+from trust_runtime.cli.times import moment, since_of, utc_option
 from trust_runtime.client import Client
 from trust_runtime.contracts.codec import convert, encode_json
 from trust_runtime.contracts.errors import ContractViolation
 from trust_runtime.contracts.timeline import Category, TimelineEvent
-from trust_runtime.contracts.units import NS_PER_S
 
 _HEAD: Final = ("time", "severity", "category", "runtime", "what")
 
 
 @click.command()
-@click.option("--since", help="Event id, nanoseconds, or an RFC 3339 instant.")
+@click.option(
+    "--since",
+    help="An instant such as 2026-11-24T22:00:00+01:00, an event id, or nanoseconds since 1970.",
+)
 @click.option(
     "--category", type=click.Choice([one.value for one in Category]), help="Only this category."
 )
@@ -50,7 +51,7 @@ def timeline(
     """
     with connect(ctx, asked) as client:
         page = client.timeline(
-            since=_since(since),
+            since=since_of(since),
             category=None if category is None else Category(category),
             runtime=runtime,
             limit=limit,
@@ -94,18 +95,3 @@ def _follow(
 def _line(event: TimelineEvent, *, utc: bool) -> str:
     when = moment(event.timestamp_ns, utc=utc)
     return printable(f"{when}  {event.severity}  {event.runtime_id}  {event.summary}")
-
-
-def _since(text: str | None) -> str | int | None:
-    if text is None or text.startswith("evt-"):
-        return text
-    if text.isascii() and text.isdigit():
-        return int(text)
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise click.UsageError(
-            f"--since {text!r}: write an event id, nanoseconds or an RFC 3339 instant."
-        ) from error
-    zoned = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
-    return int(zoned.timestamp() * NS_PER_S)

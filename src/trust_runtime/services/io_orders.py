@@ -119,8 +119,9 @@ class IoOrders:
         if any(member is not None for member in named):
             return deny(
                 DenialCode.CONTRACT_VIOLATION,
-                "use_system_io stands beside drivers or safe_state",
-                "send either use_system_io or what the drivers are",
+                f"use_system_io takes {SYSTEM_FILE} of the machine: drivers and safe_state cannot"
+                " stand beside it",
+                "leave out use_system_io, or all of driver, params, drivers and safe_state",
             )
         found = await self._file.read_system()
         if found.source is IoSource.DEFAULT:

@@ -53,3 +53,22 @@ def test_what_is_no_project_is_refused_with_the_way_to_make_one(tmp_path: Path, 
     assert refused.value.exit_code is ExitCode.CONFIG
     assert refused.value.reason == f"{folder} has no runtime.toml"
     assert refused.value.remedy.endswith(f"trust-runtime play --project {folder}")
+
+
+@pytest.mark.parametrize(
+    ("name", "remedy"),
+    [
+        (CONFIG_FILE, "give its folder: --project "),
+        ("notes.txt", "give --project the folder that holds runtime.toml"),
+    ],
+)
+def test_a_file_in_place_of_a_project_is_a_usage_error(
+    tmp_path: Path, name: str, remedy: str
+) -> None:
+    file = tmp_path / name
+    file.touch()
+    with pytest.raises(StartRefused) as refused:
+        require_project(file)
+    assert refused.value.exit_code is ExitCode.USAGE
+    assert refused.value.reason == f"{file} is a file, not a project folder"
+    assert refused.value.remedy.startswith(remedy)

@@ -1,7 +1,5 @@
 """`cli.asking`: what cannot be asked is the fault of who typed it, never an internal error."""
 
-from pathlib import Path
-
 import pytest
 
 from command_line import CommandLine
@@ -30,10 +28,3 @@ def test_a_blank_id_is_a_usage_error(command: CommandLine) -> None:
     for asked in ("actions", "audit"):
         ran = command(asked, "show", " ", "--endpoint", "http://127.0.0.1:1")
         assert (ran.code, "is blank" in ran.err) == (ExitCode.USAGE, True)
-
-
-def test_a_huge_io_file_is_a_usage_error(command: CommandLine, tmp_path: Path) -> None:
-    file = tmp_path / "io.json"
-    file.write_bytes(b" " * (2**20 + 1))
-    ran = command("io", "set", str(file), "--endpoint", "http://127.0.0.1:1")
-    assert (ran.code, "larger than 1 MiB" in ran.err) == (ExitCode.USAGE, True)

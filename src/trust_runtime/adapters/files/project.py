@@ -57,7 +57,7 @@ def create_project(folder: Path, template: ProjectTemplate) -> tuple[Path, ...]:
         if folder.exists() and not folder.is_dir():
             raise StartRefused(
                 f"{folder} is a file, not a project folder",
-                "give --project a folder, or a name that is free",
+                "give a folder, or a name that is free",
             )
         return tuple(_create(folder, template))
     except OSError as error:
