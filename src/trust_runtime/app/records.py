@@ -10,7 +10,9 @@ import msgspec
 
 from trust_runtime.adapters.control_socket import NobodyAnswers, ask
 from trust_runtime.adapters.files.lock import hold_lock
+from trust_runtime.adapters.pki.exchanging import shown_bundles
 from trust_runtime.adapters.pki.identity import load_identity
+from trust_runtime.adapters.pki.layout import IdentityLayout
 from trust_runtime.adapters.pki.pin_file import read_pin
 from trust_runtime.adapters.sqlite import SqliteStore, open_store
 from trust_runtime.adapters.system.clock import SystemClock
@@ -139,6 +141,8 @@ class ProjectRecords:
                 "not_before_s": identity.not_before_s,
                 "not_after_s": identity.not_after_s,
             }
+        bundles, notes = shown_bundles(self._layout(), self.settings.site)
+        shown |= {"bundles": [msgspec.to_builtins(one) for one in bundles], "notes": [*notes]}
         answer = self._ask("peers.list", {})
         if answer is not None:
             return {**shown, "peers": answer["items"]}
@@ -146,6 +150,9 @@ class ProjectRecords:
             return {**shown, "peers": []}
         records = self._offline(lambda store: store.peers.load())
         return {**shown, "peers": [_kept(record) for record in records]}
+
+    def _layout(self) -> IdentityLayout:
+        return IdentityLayout(folder=self._folder, tls=self.settings.tls)
 
     def pin(self, runtime_id: RuntimeId, file: Path | None) -> str | None:
         """Replace the pin of one runtime by the key in `file`, or remove it (None).

@@ -71,12 +71,12 @@ def test_a_pin_is_replaced_and_removed(
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["file.crt"], "Missing option '--pin'"),
-        (["--remove"], "Missing option '--pin'"),
+        (["file.crt"], "Give either --site or --pin."),
+        (["--remove"], "Give either --site or --pin."),
         (["--pin", "press-2"], "Give either FILE or --remove."),
         (["--pin", "press-2", "--remove", "file.crt"], "Give either FILE or --remove."),
-        (["--pin", "press-2", "--site", "site-b", "file.crt"], "--site is not in this version."),
-        (["--site", "site-b", "--remove"], "--site is not in this version."),
+        (["--pin", "press-2", "--site", "site-b", "file.crt"], "Give either --site or --pin."),
+        (["--site", "site-b"], "Give either FILE or --remove."),
         (["--pin", "a/b/c", "file.crt"], "'a/b/c'; allowed: NAME or SITE/NAME"),
         (["--pin", "press-2", "missing.crt"], "missing.crt"),
     ],

@@ -31,6 +31,12 @@ def interface_addresses(names: Iterable[str]) -> tuple[dict[str, tuple[str, ...]
     return found, tuple(missing)
 
 
+def own_addresses() -> tuple[str, ...]:
+    """Return every present address of this machine, without link-local ones; sorted."""
+    every = {address for adapter in ifaddr.get_adapters() for address in _parsed(adapter)}
+    return tuple(sorted(str(address) for address in every if not address.is_link_local))
+
+
 def multicast_interfaces(addresses: Sequence[str]) -> list[str]:
     """Return those addresses that name a multicast interface here; `::1` cannot.
 

@@ -22,6 +22,7 @@ from trust_runtime.adapters.pki.private_files import (
     read_private,
     write_private,
 )
+from trust_runtime.adapters.pki.public_files import pem_of
 from trust_runtime.contracts.errors import ContractViolation, ExitCode, StartRefused
 from trust_runtime.contracts.ids import RuntimeId
 
@@ -64,7 +65,7 @@ class Identity:
     @property
     def chain_pem(self) -> str:
         """The chain as PEM, own certificate first."""
-        return _pem(self.chain).decode("ascii")
+        return pem_of(self.chain).decode("ascii")
 
 
 def identity_folder(folder: Path) -> Path:
@@ -92,13 +93,13 @@ def load_or_create_identity(folder: Path, runtime: RuntimeId, *, now_s: int) -> 
     try:
         make_private_folder(home)
         home.chmod(0o700)
-        key = _load_key(home / KEY_NAME)
+        key = _load_own_key(home)
         if key is None:
             key = _create_key(home)
-        chain = _load_chain(home / CERTIFICATE_NAME, key)
+        chain = load_chain(home / CERTIFICATE_NAME, key)
         if chain is None or not _fits(chain[0], runtime, home=home, now_s=now_s):
             chain = (make_self_signed(key, runtime, now_s=now_s),)
-            write_private(home / CERTIFICATE_NAME, _pem(chain))
+            write_private(home / CERTIFICATE_NAME, pem_of(chain))
     except OSError as error:
         raise StartRefused(
             f"the identity in {home} cannot be written: {error.strerror}",
@@ -117,8 +118,8 @@ def load_identity(folder: Path) -> Identity | None:
         StartRefused: exit 10; a file is damaged or readable by others.
     """
     home = identity_folder(folder)
-    key = _load_key(home / KEY_NAME)
-    chain = _load_chain(home / CERTIFICATE_NAME, key) if key is not None else None
+    key = _load_own_key(home)
+    chain = load_chain(home / CERTIFICATE_NAME, key) if key is not None else None
     if key is None or chain is None:
         return None
     try:
@@ -128,10 +129,14 @@ def load_identity(folder: Path) -> Identity | None:
     return Identity(runtime_id=named, key=key, chain=chain)
 
 
-def _load_key(path: Path) -> ec.EllipticCurvePrivateKey | None:
+def load_key(path: Path) -> ec.EllipticCurvePrivateKey | None:
+    """Return the P-256 key in a PEM file, or None when there is no such file.
+
+    Raises:
+        StartRefused: exit 10; it is damaged or readable by others.
+    """
     content = read_private(path)
     if content is None:
-        _refuse_orphan(path)
         return None
     try:
         key = serialization.load_pem_private_key(content, password=None)
@@ -139,6 +144,22 @@ def _load_key(path: Path) -> ec.EllipticCurvePrivateKey | None:
         raise _damaged_key(path, "it is not an unencrypted PEM key") from error
     if not isinstance(key, ec.EllipticCurvePrivateKey) or not is_p256(key):
         raise _damaged_key(path, "it is not a P-256 key")
+    return key
+
+
+def key_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
+    """Return a private key as PEM, for a file of mode 0600 alone."""
+    return key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+
+
+def _load_own_key(home: Path) -> ec.EllipticCurvePrivateKey | None:
+    key = load_key(home / KEY_NAME)
+    if key is None:
+        _refuse_orphan(home / KEY_NAME)
     return key
 
 
@@ -155,16 +176,16 @@ def _refuse_orphan(key_path: Path) -> None:
 
 def _create_key(home: Path) -> ec.EllipticCurvePrivateKey:
     key = ec.generate_private_key(ec.SECP256R1())
-    content = key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    )
-    write_private(home / KEY_NAME, content)
+    write_private(home / KEY_NAME, key_pem(key))
     return key
 
 
-def _load_chain(path: Path, key: ec.EllipticCurvePrivateKey) -> tuple[x509.Certificate, ...] | None:
+def load_chain(path: Path, key: ec.EllipticCurvePrivateKey) -> tuple[x509.Certificate, ...] | None:
+    """Return the certificates in a PEM file, the first one of `key`; None when there is no file.
+
+    Raises:
+        StartRefused: exit 10; it is damaged, of another key, or readable by others.
+    """
     content = read_private(path)
     if content is None:
         return None
@@ -196,10 +217,6 @@ def _fits(leaf: x509.Certificate, runtime: RuntimeId, *, home: Path, now_s: int)
             )
         return True  # Its dates are judged by whoever verifies it.
     return named == runtime and starts_s <= now_s < ends_s - _RENEW_BEFORE_S
-
-
-def _pem(chain: tuple[x509.Certificate, ...]) -> bytes:
-    return b"".join(one.public_bytes(serialization.Encoding.PEM) for one in chain)
 
 
 def _damaged_key(path: Path, reason: str) -> StartRefused:

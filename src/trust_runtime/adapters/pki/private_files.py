@@ -1,7 +1,10 @@
 """Files that nobody but their owner may read: written whole or not at all."""
 
+import fcntl
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -19,11 +22,11 @@ def make_private_folder(folder: Path) -> None:
     folder.mkdir(mode=_PRIVATE_FOLDER, exist_ok=True)
 
 
-def write_private(path: Path, content: bytes) -> None:
+def write_private(path: Path, content: bytes, *, mode: int = _PRIVATE) -> None:
     """Put `content` at `path` (0600), whole and on disk when this returns.
 
     A crash at any moment leaves either what was there before or all of `content`. The folder has
-    one writer at a time: the holder of `.trust/lock`.
+    one writer at a time: the holder of `.trust/lock`, or of `hold_folder`.
 
     Raises:
         OSError: it cannot be written; what was there is untouched.
@@ -32,9 +35,9 @@ def write_private(path: Path, content: bytes) -> None:
     fresh.unlink(missing_ok=True)  # Left by a crash; its content was never relied on.
     try:
         # The mode stands at creation, so that there is no moment when others could read it.
-        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _PRIVATE)
+        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
         with os.fdopen(descriptor, "wb") as file:
-            os.fchmod(descriptor, _PRIVATE)  # Whatever the umask was.
+            os.fchmod(descriptor, mode)  # Whatever the umask was.
             file.write(content)
             file.flush()
             os.fsync(descriptor)
@@ -43,6 +46,17 @@ def write_private(path: Path, content: bytes) -> None:
         fresh.unlink(missing_ok=True)
         raise
     _sync_folder(path.parent)
+
+
+@contextmanager
+def hold_folder(folder: Path) -> Iterator[None]:
+    """Be the only one who writes in `folder`; waits for whoever does so now."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def read_private(path: Path) -> bytes | None:
