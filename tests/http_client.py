@@ -139,6 +139,25 @@ class Overlooking:
         return Watching(timeline=self, history=self, views=self, stream=self.stream)
 
 
+class Paired:
+    """Codes and tokens, answered as everything that is operated."""
+
+    def __init__(self, operated: "Operated") -> None:
+        self._operated = operated
+
+    async def start(self, start: Any, caller: Caller) -> Any:
+        return self._operated.give("start", start, caller)
+
+    async def claim(self, code: str, address: str) -> Any:
+        return self._operated.give("claim", code, address)
+
+    async def list(self, caller: Caller) -> Any:
+        return self._operated.give("list", caller)
+
+    async def revoke(self, token_id: str, caller: Caller) -> Any:
+        return self._operated.give("revoke", token_id, caller)
+
+
 class Operated:
     """Rows, links, I/O and verbs: gives what the test put there, and notes what was asked."""
 
@@ -147,33 +166,33 @@ class Operated:
         self.asked: list[tuple[Any, ...]] = []
 
     async def find(self, request_id: str) -> Any:
-        return self._give("find", request_id)
+        return self.give("find", request_id)
 
     def list(self) -> Any:
-        return self._give("list")
+        return self.give("list")
 
     async def set(self, write: Any, caller: Caller) -> Any:
-        return self._give("set", write, caller)
+        return self.give("set", write, caller)
 
     async def remove(self, source: str, target: str, caller: Caller) -> Any:
-        return self._give("remove", source, target, caller)
+        return self.give("remove", source, target, caller)
 
     async def view(self, target: RuntimeId, caller: Caller) -> Any:
-        return self._give("view", target, caller)
+        return self.give("view", target, caller)
 
     async def write(self, target: RuntimeId, write: Any, caller: Caller) -> Any:
-        return self._give("write", target, write, caller)
+        return self.give("write", target, write, caller)
 
     async def proxy(self, wanted: Any, caller: Caller) -> Any:
-        return self._give("proxy", wanted, caller)
+        return self.give("proxy", wanted, caller)
 
     async def control(self, wanted: Any, caller: Caller) -> Any:
-        return self._give("control", wanted, caller)
+        return self.give("control", wanted, caller)
 
     def operating(self) -> Operating:
-        return Operating(rows=self, links=self, io=self, proxies=self)
+        return Operating(rows=self, links=self, io=self, proxies=self, pairings=Paired(self))
 
-    def _give(self, *what: Any) -> Any:
+    def give(self, *what: Any) -> Any:
         self.asked.append(what)
         return self.answer
 
@@ -200,8 +219,8 @@ class Behind:
     operated: Operated = field(default_factory=Operated)
     metrics: tuple[Metric, ...] = ()
     unknown: list[str] = field(default_factory=list)
-    admit: Callable[[Presented], Caller | Denial] = from_here
     """Addresses of requests that nobody was authenticated for."""
+    admit: Callable[[Presented], Caller | Denial] = from_here
     fault: Exception | None = None
     hold: asyncio.Event | None = None
     """While set and not signalled, a dispatch does not end."""
@@ -309,7 +328,11 @@ class Behind:
         return self.ready
 
     def door(self) -> Door:
-        return Door(admit=self.admit, note_refused=self.unknown.append)
+        return Door(
+            admit=self.admit,
+            holds=lambda presented: isinstance(self.admit(presented), Caller),
+            note_refused=self.unknown.append,
+        )
 
     def backend(self) -> Backend:
         return Backend(

@@ -21,6 +21,7 @@ from fakes.links import FakeLinks
 from fakes.log import FakeLog
 from fakes.mesh import FakeMesh
 from fakes.network import Network
+from fakes.pairings import FakePairings
 from signed_fleet import signer_of
 from store_that_fails import FailingStore
 from trust_runtime.contracts.actions import VERBS, ActionRequest
@@ -60,6 +61,7 @@ from trust_runtime.services.io_orders import IoOrders
 from trust_runtime.services.ledger_reads import LedgerReads
 from trust_runtime.services.links import Links
 from trust_runtime.services.live_parts import LiveParts
+from trust_runtime.services.pairings import Pairings
 from trust_runtime.services.peers import Peers
 from trust_runtime.services.presence import Presence
 from trust_runtime.services.probes import Probes
@@ -133,6 +135,7 @@ class Parts:
     fleet_io: FleetIo
     proxies: Proxies
     links: Links
+    pairings: Pairings
     target: Target
     control: Control
 
@@ -393,6 +396,14 @@ def _services(
     )
     errands = Errands(own=own, running=running, fleet=fleet, audit=audit, calls=calls, clock=clock)
     errands.here = io.execute
+    pairings = Pairings(
+        running=running,
+        store=FakePairings(store),
+        audit=audit,
+        health=health,
+        clock=clock,
+        entropy=node.entropy,
+    )
     presence = Presence(peers=peers, mesh=node.line, store=store.peers, clock=clock, health=health)
     return Parts(
         running=running,
@@ -413,6 +424,7 @@ def _services(
         io=io,
         fleet_io=FleetIo(own=own, here=io, errands=errands, entropy=node.entropy),
         proxies=Proxies(own=own, actions=actions, fleet=fleet, audit=audit, entropy=node.entropy),
+        pairings=pairings,
         links=Links(
             own=own,
             host_key=HOST_KEY,
@@ -440,6 +452,7 @@ def _services(
             actions=actions,
             audit=audit,
             peers=peers,
+            pairings=pairings,
             entropy=node.entropy,
             verbs=verbs,
             keep_peers=presence.keep_now,

@@ -23,6 +23,7 @@ from trust_runtime.contracts.history import RecordedState
 from trust_runtime.contracts.ids import RuntimeId
 from trust_runtime.contracts.ledger import LedgerEntry, LedgerKey, LedgerState, LedgerVerdict
 from trust_runtime.contracts.links import LinkPreference
+from trust_runtime.contracts.pairing import PairedToken
 from trust_runtime.contracts.presence import PeerRecord
 from trust_runtime.contracts.results import TargetReply
 from trust_runtime.contracts.timeline import TimelineEvent
@@ -54,6 +55,7 @@ class State:
     heads: dict[tuple[str, int], WitnessedHead] = field(default_factory=dict)
     action_rows: dict[str, KeptRow] = field(default_factory=dict)
     links: dict[tuple[str, str], LinkPreference] = field(default_factory=dict)
+    tokens: tuple[PairedToken, ...] = ()
 
     def copy(self) -> "State":
         """Return a state that can be changed without changing this one."""

@@ -36,6 +36,10 @@ class FakeEntropy:
         digits = f"{layout:032x}"
         return "-".join(digits[start:end] for start, end in _GROUPS)
 
+    def secret(self, length: int) -> bytes:
+        """See `Secrets.secret`."""
+        return self._random.randbytes(length)
+
     def fraction(self) -> float:
         """See `Entropy.fraction`."""
         return self._random.random()

@@ -15,6 +15,7 @@ from fakes.io_file import FakeIoFile
 from fakes.links import FakeLinks
 from fakes.log import FakeLog
 from fakes.mesh import FakeMesh
+from fakes.pairings import FakePairings
 from fakes.reach import FakeReach
 from fakes.store import FakeStore
 from fakes.timeline import FakeHistory, FakeTimeline
@@ -148,6 +149,7 @@ class Process:
             heads=FakeHeads(store),
             action_rows=FakeActionRows(store),
             links=FakeLinks(store),
+            pairings=FakePairings(store),
         )
 
     def _world(self, stores: Stores) -> World:

@@ -135,3 +135,67 @@ def test_a_placeholder_admits_nobody_and_the_start_says_how_to_make_a_token(
     log = Path(runtime.folder / ".trust" / "logs" / "runtime.jsonl").read_text()
     assert "openssl rand -hex 32" in log
     assert placeholder not in log
+
+
+def claim(runtime: Runtime, *words: str) -> dict[str, Any]:
+    """Pair somebody over the command line and return the answer of the claim."""
+    started = runtime.cli("pair", "start", *words, "--token", TOKEN, "--json")
+    assert started.returncode == 0, started.stderr
+    code = json.loads(started.stdout)["code"]
+    done = runtime.cli("pair", "claim", "--code", code, "--json")
+    assert done.returncode == 0, done.stderr
+    answer: dict[str, Any] = json.loads(done.stdout)
+    return answer
+
+
+def test_a_paired_token_has_its_role_and_ends_for_ever(here: Plant) -> None:
+    runtime = here.runtime("runtime-a", extra=EXTRA).start()
+    anna = claim(runtime, "anna", "--role", "operator")
+    ben = claim(runtime, "ben", "--role", "viewer")
+    sent = {"X-Trust-Token": anna["token"]}
+    _, document = runtime.request("GET", STATE, headers=sent)
+    assert document["context"]["identity"] == "token://anna"
+    status, answer = runtime.request(
+        "POST", "/api/runtime-cloud/config/desired", desired({"log.level": "debug"}), headers=sent
+    )
+    assert (status, answer["denial_code"]) == (403, "acl_denied_cfg_write")
+    assert runtime.request("GET", "/api/pairings", headers=sent)[0] == 403
+
+    listed = runtime.cli("pair", "list", "--token", TOKEN, "--json")
+    owners = {one["owner"]: one["enabled"] for one in json.loads(listed.stdout)["items"]}
+    assert owners == {"anna": True, "ben": True}
+    revoked = runtime.cli("pair", "revoke", anna["token_id"], "--token", TOKEN)
+    assert revoked.returncode == 0, revoked.stderr
+    assert status_of(runtime, **{"X-Trust-Token": anna["token"]}) == 401
+    runtime.kill()
+    runtime.start()
+    assert status_of(runtime, **{"X-Trust-Token": anna["token"]}) == 401
+    assert status_of(runtime, **{"X-Trust-Token": ben["token"]}) == 200
+
+    sent = {"X-Trust-Token": TOKEN}
+    _, page = runtime.request("GET", "/api/runtime-cloud/audit?limit=100", headers=sent)
+    kinds = {(one["action_type"], one["decision"]) for one in page["items"]}
+    assert {(f"pair.{verb}", "allowed") for verb in ("start", "claim", "list", "revoke")} <= kinds
+    assert runtime.stop() == 0
+    files = [path for path in runtime.folder.rglob("*") if path.is_file()]
+    for secret in (anna["token"], ben["token"]):
+        held = [str(path) for path in files if secret.encode() in path.read_bytes()]
+        assert held == [], "only the digest of a token is kept, also in the state file"
+
+
+def test_a_claimed_token_goes_into_a_private_file(here: Plant) -> None:
+    runtime = here.runtime("runtime-a", extra=EXTRA).start()
+    started = runtime.cli("pair", "start", "anna", "--role", "viewer", "--token", TOKEN, "--json")
+    file = runtime.folder / "anna.token"
+    code = json.loads(started.stdout)["code"]
+    done = runtime.cli("pair", "claim", "--code", code, "--out", str(file))
+    assert done.returncode == 0, done.stderr
+    token = file.read_text().strip()
+    assert token not in done.stdout
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert status_of(runtime, **{"X-Trust-Token": token}) == 200
+    again = runtime.cli("pair", "claim", "--code", "AAAA-AAAA-AAAAA", "--out", str(file))
+    assert again.returncode == 2, "a file that is there is not written over"
+    other = runtime.folder / "other.token"
+    wrong = runtime.cli("pair", "claim", "--code", "AAAA-AAAA-AAAAA", "--out", str(other))
+    assert (wrong.returncode, other.exists()) == (1, False)

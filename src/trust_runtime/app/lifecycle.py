@@ -122,6 +122,7 @@ class Process:
             ("chronicle", services.chronicle.run()),
             ("configuration", services.config.run()),
             ("audit", services.audit.watch()),
+            ("pairings", services.pairings.run()),
             ("refusals", services.refusals.run()),
             ("ledger", _prune(services)),
             ("settling", services.settling.run()),
@@ -245,8 +246,13 @@ def _http(services: Services, opened: Opened) -> HttpServer:
             links=services.links,
             io=services.fleet_io,
             proxies=services.proxies,
+            pairings=services.pairings,
         ),
         readiness=services.status.readiness,
         metrics=metrics.read,
-        door=Door(admit=services.doorkeeper.admit, note_refused=services.refusals.note),
+        door=Door(
+            admit=services.doorkeeper.admit,
+            holds=services.doorkeeper.holds,
+            note_refused=services.refusals.note,
+        ),
     )

@@ -145,6 +145,7 @@ async def _open_stores(
             heads=refusing,
             action_rows=refusing,
             links=refusing,
+            pairings=refusing,
         )
         return stores, fault
     stack.push_async_callback(store.close)
@@ -158,6 +159,7 @@ async def _open_stores(
         heads=store.heads,
         action_rows=store.action_rows,
         links=store.links,
+        pairings=store.pairings,
     )
     return stores, None
 
@@ -196,6 +198,7 @@ async def _recover(services: Services, stores: Stores, options: RunOptions) -> N
         await services.history.begin()
         await services.rows.load()
         links = await stores.links.load()
+        tokens = await stores.pairings.load()
         await services.audit.append(drafts)
     except StoreFailed as error:
         services.health.failed(error)
@@ -203,6 +206,7 @@ async def _recover(services: Services, stores: Stores, options: RunOptions) -> N
     services.peers.load(records)
     services.witness.load(heads)
     services.links.load(links)
+    services.pairings.load(tokens)
     services.timeline.load(newest)
     for record in records:
         services.dialling.take_record(record)

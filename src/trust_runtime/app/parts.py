@@ -4,12 +4,13 @@ from dataclasses import dataclass
 
 from trust_runtime.ports.action_rows import ActionRowStore
 from trust_runtime.ports.clock import Clock
-from trust_runtime.ports.entropy import Entropy
+from trust_runtime.ports.entropy import Secrets
 from trust_runtime.ports.heads import HeadStore
 from trust_runtime.ports.io_file import IoFile
 from trust_runtime.ports.links import LinkStore
 from trust_runtime.ports.log import Log
 from trust_runtime.ports.mesh import Mesh
+from trust_runtime.ports.pairings import PairingStore
 from trust_runtime.ports.reach import Reach
 from trust_runtime.ports.signer import Signer
 from trust_runtime.ports.store import AuditLog, ConfigStore, LedgerStore, PeerStore
@@ -33,6 +34,7 @@ from trust_runtime.services.history import History
 from trust_runtime.services.io_orders import IoOrders
 from trust_runtime.services.links import Links
 from trust_runtime.services.live_parts import LogControl
+from trust_runtime.services.pairings import Pairings
 from trust_runtime.services.peers import Peers
 from trust_runtime.services.presence import Presence
 from trust_runtime.services.probes import Probes
@@ -64,6 +66,7 @@ class Stores:
     heads: HeadStore
     action_rows: ActionRowStore
     links: LinkStore
+    pairings: PairingStore
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +74,7 @@ class World:
     """The adapters a process runs on; a simulator brings its own."""
 
     clock: Clock
-    entropy: Entropy
+    entropy: Secrets
     signer: Signer
     mesh: Mesh
     reach: Reach
@@ -93,6 +96,7 @@ class Foundation:
     peers: Peers
     audit: Audit
     refusals: Refusals
+    pairings: Pairings
     doorkeeper: Doorkeeper
     config: ConfigAgent
     status: Status

@@ -27,6 +27,7 @@ from trust_runtime.services.execution import Execution, VerbRunner
 from trust_runtime.services.fleet import Fleet
 from trust_runtime.services.ledger_reads import LedgerReads
 from trust_runtime.services.live_parts import LiveParts
+from trust_runtime.services.pairings import Pairings
 from trust_runtime.services.peers import Peers
 from trust_runtime.services.presence import Presence
 from trust_runtime.services.probes import Probes
@@ -109,6 +110,14 @@ def _foundation(world: World, running: Running, start: StartState) -> Foundation
         health=health,
         mesh=world.mesh,
     )
+    pairings = Pairings(
+        running=running,
+        store=world.stores.pairings,
+        audit=audit,
+        health=health,
+        clock=clock,
+        entropy=world.entropy,
+    )
     return Foundation(
         fingerprint=world.signer.own_fingerprint,
         running=running,
@@ -117,7 +126,8 @@ def _foundation(world: World, running: Running, start: StartState) -> Foundation
         peers=peers,
         audit=audit,
         refusals=Refusals(audit=audit, log=log),
-        doorkeeper=Doorkeeper(running=running, clock=clock),
+        pairings=pairings,
+        doorkeeper=Doorkeeper(running=running, clock=clock, paired=pairings.owner_of),
         config=config,
         status=status,
     )
@@ -227,6 +237,7 @@ def _deeds(
             actions=actions,
             audit=base.audit,
             peers=base.peers,
+            pairings=base.pairings,
             entropy=world.entropy,
             verbs=verbs,
             keep_peers=senses.presence.keep_now,
@@ -270,8 +281,10 @@ def _join(services: Services, mesh: Mesh) -> None:
         services.links.look()
         services.fleet.changed()
         services.beacons.soon()
+        services.stream.review()
         services.chronicle.config_changed()
 
+    services.pairings.on_ended = services.stream.review
     services.peers.on_token = services.beacons.soon
     services.beacons.on_sent = services.fleet.changed
     services.config.on_change = changed_here

@@ -39,6 +39,14 @@ from trust_runtime.contracts.pages import (
     DesiredDone,
     TimelinePage,
 )
+from trust_runtime.contracts.pairing import (
+    PairClaim,
+    PairClaimed,
+    PairingPage,
+    PairRevoked,
+    PairStart,
+    PairStarted,
+)
 from trust_runtime.contracts.proxies import DirectRequest, ProxyRequest
 from trust_runtime.contracts.results import ControlReply, DispatchReport
 from trust_runtime.contracts.sight import Matrix
@@ -178,6 +186,22 @@ class AsyncClient:
     async def audit_records(self, audit_id: str) -> AuditRecords:
         """See `Client.audit_records`."""
         return await self.send(calls.audit_records(audit_id))
+
+    async def start_pairing(self, start: PairStart) -> PairStarted:
+        """See `Client.start_pairing`."""
+        return await self.send(calls.start_pairing(start))
+
+    async def claim_pairing(self, claim: PairClaim) -> PairClaimed:
+        """See `Client.claim_pairing`."""
+        return await self.send(calls.claim_pairing(claim))
+
+    async def pairings(self) -> PairingPage:
+        """See `Client.pairings`."""
+        return await self.send(calls.pairings())
+
+    async def revoke_pairing(self, token_id: str) -> PairRevoked:
+        """See `Client.revoke_pairing`."""
+        return await self.send(calls.revoke_pairing(token_id))
 
     async def ready(self) -> Readiness:
         """See `Client.ready`."""

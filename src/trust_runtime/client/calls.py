@@ -29,6 +29,14 @@ from trust_runtime.contracts.pages import (
     DesiredDone,
     TimelinePage,
 )
+from trust_runtime.contracts.pairing import (
+    PairClaim,
+    PairClaimed,
+    PairingPage,
+    PairRevoked,
+    PairStart,
+    PairStarted,
+)
 from trust_runtime.contracts.proxies import DirectRequest, ProxyRequest
 from trust_runtime.contracts.results import ControlReply, DispatchReport
 from trust_runtime.contracts.sight import Matrix
@@ -184,8 +192,7 @@ def proxy(request: ProxyRequest) -> Call[ControlReply]:
 
 def control(request: DirectRequest) -> Call[ControlReply]:
     """Return the call that runs a control verb at the runtime itself."""
-    call = _post("/control", ControlReply, request)
-    return structs.replace(call, path="/api/control", route="/api/control")
+    return _at("/api/control", _post("", ControlReply, request))
 
 
 def audit(
@@ -214,6 +221,31 @@ def audit_records(audit_id: str) -> Call[AuditRecords]:
         path=f"{CLOUD}/audit/{quote(audit_id, safe='')}",
         route=f"{CLOUD}/audit/{{audit_id}}",
         kind=AuditRecords,
+    )
+
+
+def start_pairing(start: PairStart) -> Call[PairStarted]:
+    """Return the call for a code."""
+    return _at("/api/pair/start", _post("", PairStarted, start))
+
+
+def claim_pairing(claim: PairClaim) -> Call[PairClaimed]:
+    """Return the call that takes the token of a code."""
+    return _at("/api/pair/claim", _post("", PairClaimed, claim))
+
+
+def pairings() -> Call[PairingPage]:
+    """Return the call for every token, none of them itself."""
+    return _plain("/api/pairings", PairingPage)
+
+
+def revoke_pairing(token_id: str) -> Call[PairRevoked]:
+    """Return the call that ends a token."""
+    return Call(
+        method="DELETE",
+        path=f"/api/pairings/{quote(token_id, safe='')}",
+        route="/api/pairings/{token_id}",
+        kind=PairRevoked,
     )
 
 
@@ -273,6 +305,10 @@ def _post(
         query=_given(query or {}),
         body=encode_json(_without_none(body)),
     )
+
+
+def _at(path: str, call: Call[T]) -> Call[T]:
+    return structs.replace(call, path=path, route=path)
 
 
 def _given(query: Mapping[str, Any]) -> dict[str, str]:

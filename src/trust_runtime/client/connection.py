@@ -39,6 +39,14 @@ from trust_runtime.contracts.pages import (
     DesiredDone,
     TimelinePage,
 )
+from trust_runtime.contracts.pairing import (
+    PairClaim,
+    PairClaimed,
+    PairingPage,
+    PairRevoked,
+    PairStart,
+    PairStarted,
+)
 from trust_runtime.contracts.proxies import DirectRequest, ProxyRequest
 from trust_runtime.contracts.results import ControlReply, DispatchReport
 from trust_runtime.contracts.sight import Matrix
@@ -185,6 +193,22 @@ class Client:
     def audit_records(self, audit_id: str) -> AuditRecords:
         """Return every record of one audit id."""
         return self.send(calls.audit_records(audit_id))
+
+    def start_pairing(self, start: PairStart) -> PairStarted:
+        """Return a code for somebody who shall get a token."""
+        return self.send(calls.start_pairing(start))
+
+    def claim_pairing(self, claim: PairClaim) -> PairClaimed:
+        """Return the token of a code, once."""
+        return self.send(calls.claim_pairing(claim))
+
+    def pairings(self) -> PairingPage:
+        """Return every token that was given out, none of them itself."""
+        return self.send(calls.pairings())
+
+    def revoke_pairing(self, token_id: str) -> PairRevoked:
+        """End a token at once and for ever."""
+        return self.send(calls.revoke_pairing(token_id))
 
     def ready(self) -> Readiness:
         """Return whether the runtime is ready, and if not, why."""

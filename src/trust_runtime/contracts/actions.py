@@ -129,6 +129,9 @@ def _built(
     return VerbSpec(name=name, role=role, built=True, params=params, local_only=local_only)
 
 
+PAIR_CLAIM: Final = "pair.claim"
+"""The one verb that needs nobody to be anybody."""
+
 _TABLE: Final = (
     _built(Role.VIEWER, "status"),
     _built(Role.VIEWER, "health"),
@@ -170,10 +173,15 @@ _TABLE: Final = (
     ),
     *_engine_verbs(Role.ENGINEER, "io.write"),
     *_engine_verbs(Role.ADMIN, "program.reload", "bytecode.reload"),
-    *(
-        VerbSpec(name=name, role=Role.ADMIN, local_only=True, needs="pairing")
-        for name in ("pair.start", "pair.list", "pair.revoke", "pair.claim")
+    _built(
+        Role.ADMIN,
+        "pair.start",
+        params=("owner", "role", "scope", "token_days", "replaces", "overlap_s"),
+        local_only=True,
     ),
+    _built(Role.VIEWER, PAIR_CLAIM, params=("code",), local_only=True),
+    _built(Role.ADMIN, "pair.list", local_only=True),
+    _built(Role.ADMIN, "pair.revoke", params=("token_id",), local_only=True),
 )
 
 VERBS: Final[dict[str, VerbSpec]] = {verb.name: verb for verb in _TABLE}

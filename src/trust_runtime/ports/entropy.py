@@ -13,3 +13,11 @@ class Entropy(Protocol):
     def fraction(self) -> float:
         """Return a number in [0, 1), for jitter."""
         ...
+
+
+class Secrets(Entropy, Protocol):
+    """Chance that is good enough for tokens."""
+
+    def secret(self, length: int) -> bytes:
+        """Return so many bytes that nobody can guess."""
+        ...

@@ -8,11 +8,12 @@ from msgspec import structs
 from trust_runtime.contracts.actions import VERBS, ActionRequest, ActionType, VerbSpec
 from trust_runtime.contracts.answers import ControlCall
 from trust_runtime.contracts.audit import AuditFilter, Outcome
-from trust_runtime.contracts.codec import nearest, to_plain
+from trust_runtime.contracts.codec import convert, nearest, to_plain
 from trust_runtime.contracts.decisions import CheckOutcome
 from trust_runtime.contracts.denial import STANDARD_REMEDY, Denial, DenialCode, deny
 from trust_runtime.contracts.errors import ContractViolation, StoreFailed
 from trust_runtime.contracts.ids import RuntimeId, parse_runtime_id
+from trust_runtime.contracts.pairing import PairAnswer, PairStart
 from trust_runtime.contracts.policy import Caller, allows
 from trust_runtime.contracts.results import ControlReply, DispatchReport
 from trust_runtime.contracts.units import API_VERSION
@@ -21,8 +22,10 @@ from trust_runtime.ports.entropy import Entropy
 from trust_runtime.services.actions import Actions
 from trust_runtime.services.audit import Audit
 from trust_runtime.services.execution import VerbRunner
+from trust_runtime.services.pairings import Pairings
 from trust_runtime.services.peers import Peers
 
+_SOCKET: Final = "control socket"
 _LIST_MAX: Final = 1_000
 _PIN_LENGTH: Final = 64
 _SEQ_MAX: Final = 2**63 - 1
@@ -38,6 +41,7 @@ class Control:
         actions: Actions,
         audit: Audit,
         peers: Peers,
+        pairings: Pairings,
         entropy: Entropy,
         verbs: dict[str, VerbRunner],
         keep_peers: Callable[[], Awaitable[None]],
@@ -46,6 +50,7 @@ class Control:
         self._actions = actions
         self._audit = audit
         self._peers = peers
+        self._pairings = pairings
         self._entropy = entropy
         self._verbs = verbs
         self._keep_peers = keep_peers
@@ -92,6 +97,8 @@ class Control:
                 return _done(call, {"items": self._peer_list()})
             case "peers.pin":
                 return await self._pin(call, caller)
+            case "pair.start" | "pair.claim" | "pair.list" | "pair.revoke":
+                return _paired(call, await self._pair(call, caller))
             case _:
                 return _done(call, await self._verbs[verb.name](call.params))
 
@@ -151,6 +158,17 @@ class Control:
             id=call.id, ok=True, audit_id=draft.audit_id, result={"runtime_id": runtime_id}
         )
 
+    async def _pair(self, call: ControlCall, caller: Caller) -> PairAnswer:
+        match call.type:
+            case "pair.start":
+                return await self._pairings.start(convert(call.params, PairStart), caller)
+            case "pair.claim":
+                return await self._pairings.claim(_text(call.params, "code"), _SOCKET)
+            case "pair.revoke":
+                return await self._pairings.revoke(_text(call.params, "token_id"), caller)
+            case _:
+                return await self._pairings.list(caller)
+
     def _peer_list(self) -> list[dict[str, Any]]:
         return [
             {
@@ -166,6 +184,13 @@ class Control:
 
 def _done(call: ControlCall, result: Any) -> ControlReply:
     return ControlReply(id=call.id, ok=True, request_id=call.request_id, result=to_plain(result))
+
+
+def _paired(call: ControlCall, answer: PairAnswer) -> ControlReply:
+    if answer.denial is not None:
+        return structs.replace(_refused(call, answer.denial), audit_id=answer.audit_id)
+    done = _done(call, answer.started or answer.claimed or answer.page or answer.revoked)
+    return structs.replace(done, audit_id=answer.audit_id)
 
 
 def _refused(call: ControlCall, denial: Denial) -> ControlReply:

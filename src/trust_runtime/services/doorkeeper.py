@@ -47,14 +47,7 @@ class Doorkeeper:
 
     def admit(self, presented: Presented) -> Caller | Denial:
         """Return who asks, or why that is not known: a wrong or missing proof, or too many."""
-        settings = self._running.settings
-        gate = Gate(
-            auth=self._auth,
-            site=settings.site,
-            token=settings.control_token,
-            paired=self._paired,
-        )
-        caller = authenticate(presented, gate)
+        caller = self._caller(presented)
         if caller is not None:
             return caller
         if self._auth is WebAuth.LOCAL:
@@ -71,6 +64,20 @@ class Doorkeeper:
             "runtime.web.auth='token' admits requests with one valid token only",
             "send a valid token as X-Trust-Token or as Authorization: Bearer",
         )
+
+    def holds(self, presented: Presented) -> bool:
+        """Tell whether what was admitted would be so still: no token was changed or ended."""
+        return self._caller(presented) is not None
+
+    def _caller(self, presented: Presented) -> Caller | None:
+        settings = self._running.settings
+        gate = Gate(
+            auth=self._auth,
+            site=settings.site,
+            token=settings.control_token,
+            paired=self._paired,
+        )
+        return authenticate(presented, gate)
 
     def _note_guess(self, presented: Presented) -> Denial | None:
         """Count a token that is nobody's; who sent none guesses nothing."""

@@ -34,18 +34,22 @@ class Reader:
         self._waiting: deque[StreamEvent] = deque()
         self._bytes = 0
         self._arrived = asyncio.Event()
+        self._is_woken = False
         self.is_dropped = False
 
     async def next(self, timeout_s: float) -> StreamEvent | None:
-        """Return the next event, or None when none came in time or the reader was dropped."""
+        """Return the next event, or None: none came in time, it was dropped or woken."""
         try:
             async with asyncio.timeout(timeout_s):
                 while not self._waiting and not self.is_dropped:
                     self._arrived.clear()
                     await self._arrived.wait()
+                    if self._is_woken:
+                        break
         except TimeoutError:
             return None
-        if self.is_dropped:
+        self._is_woken = False
+        if self.is_dropped or not self._waiting:
             return None
         event = self._waiting.popleft()
         self._bytes -= len(event.data)
@@ -57,6 +61,11 @@ class Reader:
         self._bytes += len(event.data)
         if len(self._waiting) > QUEUE_MAX or self._bytes > QUEUE_BYTES_MAX:
             self.drop()
+        self._arrived.set()
+
+    def wake(self) -> None:
+        """Have whoever waits look whether it may still listen."""
+        self._is_woken = True
         self._arrived.set()
 
     def drop(self) -> None:
@@ -98,6 +107,11 @@ class Stream:
             if reader.is_dropped:
                 self._readers.remove(reader)
                 self.dropped_readers += 1
+
+    def review(self) -> None:
+        """Have every reader look at once whether it may still listen."""
+        for reader in self._readers:
+            reader.wake()
 
     def join(self, last_event_id: str | None) -> tuple[Reader, bool] | None:
         """Return a new reader, and whether it goes on where `last_event_id` ended.

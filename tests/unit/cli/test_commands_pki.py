@@ -64,8 +64,8 @@ def test_a_pin_is_replaced_and_removed(
     assert pins(command, recorded) == {"press-2": (None, None)}
     shown = command("pki", "show", "--project", recorded).out
     assert "peer          press-2  trusted  pin none" in shown
-    listed = command("audit", "list", "--project", recorded, "--limit", "2").out
-    assert [line.split()[2] for line in listed.splitlines()] == ["trust.changed"] * 2
+    listed = command("audit", "list", "--project", recorded, "--limit", "2", "--json").out
+    assert [one["action_type"] for one in json.loads(listed)["items"]] == ["trust.changed"] * 2
 
 
 @pytest.mark.parametrize(

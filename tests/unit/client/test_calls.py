@@ -14,6 +14,7 @@ from trust_runtime.contracts.denial import DenialCode
 from trust_runtime.contracts.errors import NoAnswer, Refused
 from trust_runtime.contracts.io import IoWrite
 from trust_runtime.contracts.links import TransportWrite
+from trust_runtime.contracts.pairing import PairClaim, PairStart
 from trust_runtime.contracts.proxies import ControlRequest, DirectRequest, ProxyRequest
 from trust_runtime.contracts.timeline import Category
 
@@ -55,6 +56,10 @@ EVERY = (
     calls.write_io_config(IO),
     calls.proxy(PROXY),
     calls.control(DirectRequest(type="status")),
+    calls.start_pairing(PairStart(owner="anna", role="viewer")),
+    calls.claim_pairing(PairClaim(code="AAAA")),
+    calls.pairings(),
+    calls.revoke_pairing("pt-1"),
     calls.metrics(),
     calls.openapi(),
     calls.docs(),

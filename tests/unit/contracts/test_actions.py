@@ -17,6 +17,7 @@ NEEDED = {
     "action_type": "status_read",
 }
 BUILT = {"status", "health", "config.get", "config.set", "shutdown", "audit.list", "audit.get"}
+BUILT |= {"pair.start", "pair.list", "pair.revoke", "pair.claim"}
 LOCAL_ONLY = {
     *("pair.start", "pair.list", "pair.revoke", "pair.claim"),
     *("audit.list", "audit.get"),  # Not through dispatch in this version.
@@ -33,6 +34,7 @@ ROLES = {
         *("io.list", "io.read", "var.list", "audit.list", "audit.get", "audit.heads"),
         *("var.read", "var.forced", "debug.state", "debug.stack", "debug.variables"),
         "breakpoints.list",
+        "pair.claim",  # Nobody has to be anybody for it.
     },
     Role.OPERATOR: {"pause", "resume", "restart"},
     Role.ENGINEER: {
@@ -42,7 +44,7 @@ ROLES = {
     },
     Role.ADMIN: {
         *("program.reload", "bytecode.reload", "shutdown"),
-        *("pair.start", "pair.list", "pair.revoke", "pair.claim"),
+        *("pair.start", "pair.list", "pair.revoke"),
     },
 }
 
@@ -84,6 +86,9 @@ def test_parameters_of_the_verbs_that_take_some() -> None:
         "audit.list": ("request_id", "actor", "runtime", "limit", "cursor"),
         "audit.get": ("audit_id",),
         "shutdown": ("confirm",),
+        "pair.start": ("owner", "role", "scope", "token_days", "replaces", "overlap_s"),
+        "pair.claim": ("code",),
+        "pair.revoke": ("token_id",),
     }
 
 

@@ -193,7 +193,7 @@ class Backend(Struct, frozen=True, kw_only=True):
     """`timeline`, `state?at=`, `fleet/matrix` and `events`."""
 
     operating: Operating
-    """`actions/{request_id}`, `links`, `io/config`, `control/proxy` and `/api/control`."""
+    """`actions/{request_id}`, `links`, `io/config`, `control/proxy`, `/api/control`, pairing."""
 
     readiness: Callable[[], Readiness]
     """`/readyz`."""
@@ -213,6 +213,12 @@ class Asked(Struct, frozen=True, kw_only=True):
 
     headers: Headers
     """As received, names case-insensitive."""
+
+    address: str = ""
+    """IP address of the peer; empty when it is gone already."""
+
+    holds: Callable[[], bool] = lambda: True
+    """Whether what authenticated the caller is still valid; an answer that goes on asks again."""
 
     path: Mapping[str, str] = field(default_factory=dict)
     """Parts of the path that its route names, percent-decoded."""

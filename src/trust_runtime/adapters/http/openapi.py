@@ -20,7 +20,7 @@ _RESPONSES: Final = "#/components/responses/"
 _PART: Final = re.compile(r"{(\w+)}")
 _OK: Final = 200
 _ALWAYS: Final = (400, 403, 408, 500, 503)
-_BEHIND_A_DOOR: Final = (401,)
+_BEHIND_A_DOOR: Final = (401, 429)
 _WITH_A_BODY: Final = (413, 415)
 _SAYS: Final[Mapping[int, str]] = {
     400: "`contract_violation`: the request is malformed; `error` names the place.",

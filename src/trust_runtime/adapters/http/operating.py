@@ -9,6 +9,7 @@ from trust_runtime.contracts.answers import Shown, Unanswered
 from trust_runtime.contracts.ids import RuntimeId
 from trust_runtime.contracts.io import IoAnswer, IoView, IoWrite
 from trust_runtime.contracts.links import LinkAnswer, LinkPreference, TransportWrite
+from trust_runtime.contracts.pairing import PairAnswer, PairStart
 from trust_runtime.contracts.policy import Caller
 from trust_runtime.contracts.proxies import DirectRequest, NotProxied, ProxyRequest
 from trust_runtime.contracts.results import ControlReply
@@ -55,6 +56,26 @@ class Io(Protocol):
         ...
 
 
+class Pairings(Protocol):
+    """Codes and tokens; each may raise StoreFailed: nothing was kept, nothing was given out."""
+
+    async def start(self, start: PairStart, caller: Caller) -> PairAnswer:
+        """Return a code, or why there is none."""
+        ...
+
+    async def claim(self, code: str, address: str) -> PairAnswer:
+        """Return a token, or why there is none."""
+        ...
+
+    async def list(self, caller: Caller) -> PairAnswer:
+        """Return every token, none of them itself."""
+        ...
+
+    async def revoke(self, token_id: str, caller: Caller) -> PairAnswer:
+        """End a token, or say why not."""
+        ...
+
+
 class Proxies(Protocol):
     """Verbs of every runtime; may raise StoreFailed: a refusal could not be recorded."""
 
@@ -85,3 +106,6 @@ class Operating(Struct, frozen=True, kw_only=True):
 
     proxies: Proxies
     """`control/proxy` and `/api/control`."""
+
+    pairings: Pairings
+    """`/api/pair/*` and `/api/pairings`."""

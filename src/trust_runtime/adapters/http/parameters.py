@@ -47,6 +47,7 @@ PARAMETERS: Final[Mapping[str, Parameter]] = {
         "This revision alone, with its whole document; without `limit` and `before`.",
         whole(1, _SEQ_MAX),
     ),
+    "token_id": Parameter("The public name of a token.", TEXT),
     "runtime": Parameter("Only what concerns this runtime, in any accepted spelling.", TEXT),
     "since": Parameter(
         "Only what came after this event id, or after these nanoseconds since the epoch.", TEXT

@@ -6,6 +6,7 @@ import secrets
 import traceback
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
 from msgspec import Struct, structs
@@ -62,6 +63,9 @@ class Door(Struct, frozen=True, kw_only=True):
 
     admit: Callable[[Presented], Caller | Denial]
     """Says who asks; a denial is `permission_denied`, or `overloaded` after too many guesses."""
+
+    holds: Callable[[Presented], bool]
+    """Says whether what was admitted is still valid; counts nothing."""
 
     note_refused: Callable[[str], None]
     """Told of each address that failed to authenticate (D60)."""
@@ -191,6 +195,8 @@ class Pipeline:
         asked = Asked(
             authenticated=caller,
             headers=request.headers,
+            address=request.peer,
+            holds=partial(self._door.holds, _presented(request)),
             path=match.path_values(),
             query=parse_query(request.query, match.route.query),
             body=body,

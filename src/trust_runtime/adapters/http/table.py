@@ -21,6 +21,7 @@ from trust_runtime.adapters.http.routes import (
     io,
     links,
     metrics,
+    pairing,
     state,
     timeline,
 )
@@ -38,6 +39,14 @@ from trust_runtime.contracts.decisions import Preflight
 from trust_runtime.contracts.fleet import StateDocument
 from trust_runtime.contracts.io import IoSaved, IoView, IoWrite
 from trust_runtime.contracts.links import LinkPage, LinkRemoved, LinkSet, TransportWrite
+from trust_runtime.contracts.pairing import (
+    PairClaim,
+    PairClaimed,
+    PairingPage,
+    PairRevoked,
+    PairStart,
+    PairStarted,
+)
 from trust_runtime.contracts.policy import Role
 from trust_runtime.contracts.proxies import DirectRequest, ProxyRequest
 from trust_runtime.contracts.results import ControlReply, DispatchReport
@@ -84,6 +93,10 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route("POST", "/api/control", Role.VIEWER, control.post_control, body=DirectRequest, answer=ControlReply, also=(409, 504)),
     Route("GET",  f"{_CLOUD}/audit", Role.VIEWER, audit.get_audit, _AUDIT_QUERY, answer=pages.AuditPage),
     Route("GET",  f"{_CLOUD}/audit/{{audit_id}}", Role.VIEWER, audit.get_audit_record, answer=pages.AuditRecords, also=(404,)),
+    Route("POST", "/api/pair/start", Role.ADMIN, pairing.post_pair_start, body=PairStart, answer=PairStarted, also=(404,)),
+    Route("POST", "/api/pair/claim", None, pairing.post_pair_claim, body=PairClaim, answer=PairClaimed, also=(429,)),
+    Route("GET",  "/api/pairings", Role.ADMIN, pairing.get_pairings, answer=PairingPage),
+    Route("DELETE", "/api/pairings/{token_id}", Role.ADMIN, pairing.delete_pairing, answer=PairRevoked, also=(404,)),
     Route("GET",  "/metrics", Role.VIEWER, metrics.get_metrics, answer=str, media=metrics.MEDIA_TYPE),
     Route("GET",  "/healthz", None, health.get_healthz, answer=pages.Alive),
     Route("GET",  "/readyz", None, health.get_readyz, answer=pages.Ready),

@@ -19,6 +19,7 @@ SealedRow = tuple[str, str]
 BOOT: Final = "boot"
 LOW_WATER: Final = "ledger_low_water_s"
 LAST_BEAT: Final = "last_beat_ns"
+PAIRINGS: Final = "pairings"
 LAST_ROW: Final = "SELECT seq, record FROM audit ORDER BY seq DESC LIMIT 1"
 
 

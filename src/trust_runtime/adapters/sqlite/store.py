@@ -12,6 +12,7 @@ from trust_runtime.adapters.sqlite.heads import SqliteHeads
 from trust_runtime.adapters.sqlite.history import SqliteHistory
 from trust_runtime.adapters.sqlite.ledger import SqliteLedger
 from trust_runtime.adapters.sqlite.links import SqliteLinks
+from trust_runtime.adapters.sqlite.pairings import SqlitePairings
 from trust_runtime.adapters.sqlite.peers import SqlitePeers
 from trust_runtime.adapters.sqlite.rows import RowDamaged, read_head
 from trust_runtime.adapters.sqlite.state_file import open_file, open_file_to_read
@@ -34,6 +35,7 @@ class SqliteStore:
     heads: SqliteHeads
     action_rows: SqliteActionRows
     links: SqliteLinks
+    pairings: SqlitePairings
     database: Database
 
     async def close(self) -> None:
@@ -76,6 +78,7 @@ async def open_store(
         heads=SqliteHeads(database),
         action_rows=SqliteActionRows(database),
         links=SqliteLinks(database),
+        pairings=SqlitePairings(database),
         database=database,
     )
 

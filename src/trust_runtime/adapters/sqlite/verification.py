@@ -17,6 +17,7 @@ from trust_runtime.adapters.sqlite.rows import (
     BOOT,
     LAST_BEAT,
     LOW_WATER,
+    PAIRINGS,
     RowDamaged,
     SealedRow,
     audit_record,
@@ -43,6 +44,7 @@ from trust_runtime.contracts.config import BootRecord, ConfigRevision
 from trust_runtime.contracts.errors import StoreFailed
 from trust_runtime.contracts.ledger import LedgerEntry
 from trust_runtime.contracts.links import LinkPreference
+from trust_runtime.contracts.pairing import PairedToken
 from trust_runtime.contracts.presence import PeerRecord
 from trust_runtime.core.audit_chain import verify_records
 
@@ -260,7 +262,8 @@ def _fact_problem(access: Access) -> str | None:
     read_fact(access.connection, LOW_WATER, int)
     rows = access.connection.execute("SELECT name FROM fact ORDER BY name").fetchall()
     read_fact(access.connection, LAST_BEAT, int)
-    unknown = [name for (name,) in rows if name not in {BOOT, LOW_WATER, LAST_BEAT}]
+    read_fact(access.connection, PAIRINGS, tuple[PairedToken, ...])
+    unknown = [name for (name,) in rows if name not in {BOOT, LOW_WATER, LAST_BEAT, PAIRINGS}]
     return f"table 'fact' holds {unknown[0]!r}" if unknown else None
 
 

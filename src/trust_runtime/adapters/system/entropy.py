@@ -38,6 +38,10 @@ class SystemEntropy:
                 self._step()
             return _text(self._last_ms, self._last_chance)
 
+    def secret(self, length: int) -> bytes:
+        """See `Secrets.secret`."""
+        return os.urandom(length)
+
     def fraction(self) -> float:
         """See `Entropy.fraction`."""
         return _chance(_FRACTION_BITS) / (1 << _FRACTION_BITS)

@@ -128,9 +128,9 @@ def test_a_row_that_leaves_something_out_is_told_what_and_where() -> None:
 
 def test_statuses_follow_from_what_a_row_passes_through() -> None:
     assert statuses_of(row(door=None)) == (400, 403, 408, 500, 503)
-    assert statuses_of(row()) == (400, 401, 403, 408, 500, 503)
-    assert statuses_of(row(also=(404, 400))) == (400, 401, 403, 404, 408, 500, 503)
-    assert statuses_of(row(method="POST")) == (400, 401, 403, 408, 413, 415, 500, 503)
+    assert statuses_of(row()) == (400, 401, 403, 408, 429, 500, 503)
+    assert statuses_of(row(also=(404, 400))) == (400, 401, 403, 404, 408, 429, 500, 503)
+    assert statuses_of(row(method="POST")) == (400, 401, 403, 408, 413, 415, 429, 500, 503)
 
 
 def test_what_a_row_says_is_in_its_operation() -> None:

@@ -2,8 +2,8 @@
 
 import pytest
 
-from trust_runtime.adapters.http.operating import Io, Links, Operating, Proxies, Rows
-from trust_runtime.services import action_rows, fleet_io, links, proxies
+from trust_runtime.adapters.http.operating import Io, Links, Operating, Pairings, Proxies, Rows
+from trust_runtime.services import action_rows, fleet_io, links, pairings, proxies
 
 
 def operating_of(
@@ -12,8 +12,9 @@ def operating_of(
     preferred: links.Links,
     io: fleet_io.FleetIo,
     verbs: proxies.Proxies,
+    tokens: pairings.Pairings,
 ) -> Operating:
-    return Operating(rows=rows, links=preferred, io=io, proxies=verbs)
+    return Operating(rows=rows, links=preferred, io=io, proxies=verbs, pairings=tokens)
 
 
 @pytest.mark.parametrize(
@@ -23,6 +24,7 @@ def operating_of(
         (Links, links.Links),
         (Io, fleet_io.FleetIo),
         (Proxies, proxies.Proxies),
+        (Pairings, pairings.Pairings),
     ],
 )
 def test_the_services_have_every_method_asked_for(promise: type, service: type) -> None:

@@ -14,6 +14,7 @@ from trust_runtime.adapters.sqlite.heads import SqliteHeads
 from trust_runtime.adapters.sqlite.history import SqliteHistory
 from trust_runtime.adapters.sqlite.ledger import SqliteLedger
 from trust_runtime.adapters.sqlite.links import SqliteLinks
+from trust_runtime.adapters.sqlite.pairings import SqlitePairings
 from trust_runtime.adapters.sqlite.peers import SqlitePeers
 from trust_runtime.adapters.sqlite.timeline import SqliteTimeline
 
@@ -68,6 +69,10 @@ class FileWorld:
     @property
     def links(self) -> SqliteLinks:
         return self._store.links
+
+    @property
+    def pairings(self) -> SqlitePairings:
+        return self._store.pairings
 
     async def reopen(self) -> None:
         await self._store.close()

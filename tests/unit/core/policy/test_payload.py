@@ -235,7 +235,6 @@ def test_the_control_socket_needs_no_confirmation(
     [
         ("tasks.stats", "it needs a program engine", "trust-runtime api metrics"),
         ("pause", "it needs a program engine", "use a version that has it"),
-        ("pair.list", "it needs pairing", "use a version that has it"),
         ("audit.heads", "verb audit.heads is not in this version", "use a version that has it"),
     ],
 )

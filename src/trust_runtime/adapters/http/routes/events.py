@@ -1,7 +1,7 @@
 """`GET events`: what happens from now on, as server-sent events (contract 6.17)."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from email.utils import formatdate
 from typing import Final
 
@@ -40,13 +40,28 @@ async def get_events(asked: Asked, backend: Backend) -> Response | Refusal:
     first: list[StreamEvent] = []
     if not goes_on:
         first = _beginning(stream, backend, asked.caller, is_reset=last_event_id is not None)
-    return EventAnswer(stream, reader, first)
+    return EventAnswer(stream, reader, first, holds=asked.holds)
 
 
 class EventAnswer(Response):
     """Sends events until the client goes, falls too far behind, or the runtime stops."""
 
-    def __init__(self, stream: Stream, reader: Reader, first: list[StreamEvent]) -> None:
+    def __init__(
+        self,
+        stream: Stream,
+        reader: Reader,
+        first: list[StreamEvent],
+        *,
+        holds: Callable[[], bool],
+    ) -> None:
+        """Answer one listener.
+
+        Args:
+            stream: what it left when this ends.
+            reader: what waits for it.
+            first: sent before that.
+            holds: whether it may still listen; asked before each event.
+        """
         super().__init__(
             headers={
                 "date": formatdate(usegmt=True),
@@ -59,6 +74,7 @@ class EventAnswer(Response):
         self._stream = stream
         self._reader = reader
         self._first = first
+        self._holds = holds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send until it ends; a client that is gone or does not read ends it too."""
@@ -88,6 +104,8 @@ class EventAnswer(Response):
             yield _text(first)
         while not self._reader.is_dropped:
             event = await self._reader.next(KEEP_ALIVE_S)
+            if not self._holds():
+                return
             if event is not None:
                 yield _text(event)
             elif not self._reader.is_dropped:

@@ -6,8 +6,10 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from http_client import CLOUD, WAIT_S, Behind, Served, serving
+from http_client import CLOUD, WAIT_S, Behind, Served, serving, wait_for
 from trust_runtime.adapters.http.routes import events
+from trust_runtime.contracts.denial import Denial, DenialCode, deny
+from trust_runtime.contracts.policy import Caller, Role
 from trust_runtime.services.stream import READERS_MAX
 
 EVENTS = f"{CLOUD}/events"
@@ -149,3 +151,30 @@ async def test_the_end_of_the_runtime_ends_the_stream() -> None:
         served.behind.past.stream.close()
         while await listener.line() != "0":  # The last chunk.
             pass
+
+
+@pytest.mark.anyio
+async def test_a_listener_whose_token_ended_hears_nothing_more() -> None:
+    admitted: list[Caller | Denial] = [Caller(identity="token://anna", role=Role.VIEWER)]
+    behind = Behind(admit=lambda _presented: admitted[0])
+    async with serving(behind) as served, listening(served) as listener:
+        await listener.event()
+        behind.past.stream.review()
+        behind.past.stream.send("timeline", {"n": 1})
+        assert (await listener.event())["data"] == '{"n":1}', "a look alone ends nothing"
+        admitted[0] = deny(DenialCode.PERMISSION_DENIED, "no more")
+        behind.past.stream.send("timeline", {"canary": 1})
+        rest = [await listener.line() for _ in range(3)]
+        assert not any("canary" in line for line in rest)
+        await wait_for(lambda: behind.past.stream.readers == 0)
+
+
+@pytest.mark.anyio
+async def test_a_listener_whose_token_ended_is_let_go_at_once() -> None:
+    admitted: list[Caller | Denial] = [Caller(identity="token://anna", role=Role.VIEWER)]
+    behind = Behind(admit=lambda _presented: admitted[0])
+    async with serving(behind) as served, listening(served) as listener:
+        await listener.event()
+        admitted[0] = deny(DenialCode.PERMISSION_DENIED, "no more")
+        behind.past.stream.review()
+        await wait_for(lambda: behind.past.stream.readers == 0)

@@ -1,0 +1,7 @@
+"""`adapters.sqlite.pairings` keeps what its port promises."""
+
+from port_contracts.pairings import PairingStoreContract
+
+
+class TestSqlitePairings(PairingStoreContract):
+    pass
