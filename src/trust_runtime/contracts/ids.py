@@ -82,6 +82,7 @@ def spelled_in(site: SiteName, runtime: RuntimeId) -> str:
     return f"{DEFAULT_SITE}/{runtime}" if bare else runtime
 
 
+@functools.lru_cache(maxsize=1_024)
 def spiffe_id(runtime: RuntimeId) -> SpiffeId:
     """Return the SPIFFE id of a runtime; it always names the site."""
     return SpiffeId(f"{SPIFFE_ROOT}/{site_of(runtime)}/{name_of(runtime)}")
