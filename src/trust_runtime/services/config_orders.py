@@ -77,6 +77,10 @@ class ConfigOrders:
         newest = self._config.present.revision
         found = await self._past.revision(asked.revision, newest=newest)
         if found is None:
+            # What was rolled back to may have left the history since: the answer is remembered.
+            before = await self._execution.recall(order) if remember else None
+            if before is not None:
+                return self._answer(before)
             denial = deny(
                 DenialCode.CONTRACT_VIOLATION,
                 f"revision {asked.revision} is not known; the newest is {newest}",

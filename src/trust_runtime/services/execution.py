@@ -227,6 +227,20 @@ class Execution:
             else await self.refuse(order, written.denial)
         )
 
+    async def recall(self, order: Order) -> TargetReply | None:
+        """Return the answer to a write whose request id was used before, or None; recorded.
+
+        Raises:
+            StoreFailed: the ledger cannot be read, or the record is not durable.
+        """
+        key = LedgerKey(origin=order.origin, request_id=order.request_id)
+        known = await self._ledger.find(key)
+        if known is None:
+            return None
+        same = known.digest == order.digest
+        verdict = LedgerVerdict.REPLAY if same else LedgerVerdict.CONFLICT
+        return await self._repeated(order, verdict, known)
+
     async def write_config(
         self, order: Order, change: Change, *, remember: bool = True
     ) -> TargetReply | Refusal:
@@ -236,13 +250,9 @@ class Execution:
             StoreFailed: nothing was kept.
         """
         async with self._config.lock:
-            if remember:
-                key = LedgerKey(origin=order.origin, request_id=order.request_id)
-                known = await self._ledger.find(key)
-                if known is not None:
-                    same = known.digest == order.digest
-                    verdict = LedgerVerdict.REPLAY if same else LedgerVerdict.CONFLICT
-                    return await self._repeated(order, verdict, known)
+            before = await self.recall(order) if remember else None
+            if before is not None:
+                return before
             prepared = self._config.prepare(change)
             if isinstance(prepared, Refusal):
                 return prepared

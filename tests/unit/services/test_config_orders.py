@@ -215,6 +215,33 @@ async def test_a_rollback_is_a_new_revision_of_its_own_kind(scene: Scene) -> Non
     assert SECRET not in asks.node.everything_kept()
 
 
+@virtual
+async def test_a_rollback_that_comes_again_is_answered_though_its_revision_is_gone(
+    scene: Scene,
+) -> None:
+    asks = await asking(scene)
+    await asks.write({"log.level": "warn"})
+    await asks.write({"log.level": "error"})
+    first = told(await asks.roll_back(1, request_id="r", audit_id="audit-r"))
+    assert first.changed
+    del asks.node.store.disk.synced.revisions[1]  # What a thousand later writes do.
+    again = told(await asks.roll_back(1, request_id="r"))
+    assert (again.replayed, again.audit_id, again.denial) == (True, "audit-r", None)
+    assert asks.node.records(*RECORD)[-1] == (
+        Phase.SINGLE,
+        Outcome.REPLAYED,
+        "config.rollback",
+        None,
+    )
+    other = told(await asks.roll_back(9, request_id="r"))
+    assert other.denial is not None
+    assert other.denial.code is DenialCode.CONFLICT
+    anew = told(await asks.roll_back(1))
+    assert anew.denial is not None
+    assert anew.denial.code is DenialCode.CONTRACT_VIOLATION
+    assert sorted(asks.node.store.disk.synced.revisions) == [2, 3]
+
+
 @pytest.mark.parametrize("revision", [0, 2, 2**70])
 @virtual
 async def test_a_revision_that_never_was_is_named_and_nothing_changes(
