@@ -9,11 +9,18 @@ from trust_runtime.adapters.files.project import (
     ProjectTemplate,
     create_project,
     project_name,
+    remove_created,
 )
-from trust_runtime.app.projects import CONFIG_FILE
+from trust_runtime.app.projects import CONFIG_FILE, require_folder
 from trust_runtime.app.settings import load_settings
-from trust_runtime.contracts.errors import StartRefused
-from trust_runtime.contracts.ids import RESERVED_NAMES, is_id_part
+from trust_runtime.contracts.errors import ContractViolation, StartRefused
+from trust_runtime.contracts.ids import (
+    ID_LENGTH_MAX,
+    RESERVED_NAMES,
+    SiteName,
+    is_id_part,
+    runtime_id,
+)
 
 DRIVERS: Final = ("loopback", "simulated")
 _GIT_S: Final = 30
@@ -22,6 +29,34 @@ _GIT_S: Final = 30
 def suggested_name(folder: Path) -> str:
     """Return the runtime name that a folder suggests."""
     return project_name(folder.expanduser().absolute())
+
+
+def require_new(folder: Path) -> Path:
+    """Return the absolute path of a folder that can become a project.
+
+    Raises:
+        StartRefused: it is a file, or a project already.
+    """
+    folder = require_folder(folder)
+    if (folder / CONFIG_FILE).exists():
+        raise StartRefused(
+            f"{folder / CONFIG_FILE} exists",
+            "choose another folder; the wizard changes no project that is there",
+        )
+    return folder
+
+
+def id_problem(name: str, site: str) -> str | None:
+    """Return why two texts can be no name and site of one runtime, or None."""
+    for text in (site, name):
+        problem = name_problem(text)
+        if problem is not None:
+            return problem
+    try:
+        runtime_id(SiteName(site), name)
+    except ContractViolation:
+        return f"{site}/{name} is longer than {ID_LENGTH_MAX} characters"
+    return None
 
 
 def name_problem(name: str) -> str | None:
@@ -39,17 +74,17 @@ def make_project(
     """Create a project that is not there yet; return what was created.
 
     Raises:
-        StartRefused: there is one, the folder cannot be written, or the answers do not fit.
+        StartRefused: there is one, the folder cannot be written, or the answers do not fit what is
+            in it; nothing that was created is left.
     """
-    folder = folder.expanduser().absolute()
-    if (folder / CONFIG_FILE).exists():
-        raise StartRefused(
-            f"{folder / CONFIG_FILE} exists",
-            "choose another --path; the wizard changes no project that is there",
-        )
+    folder = require_new(folder)
     template = ProjectTemplate(name=name, site=site, cycle_ms=cycle_ms, driver=driver)
     created = create_project(folder, template)
-    load_settings(folder, {})
+    try:
+        load_settings(folder, {})
+    except StartRefused:
+        remove_created(created)
+        raise
     return created
 
 

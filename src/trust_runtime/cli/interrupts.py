@@ -12,6 +12,26 @@ have it. A runtime that stops in order ends with 0 (contract 3.4)."""
 
 
 @contextmanager
+def held_back() -> Iterator[None]:
+    """Let Ctrl+C wait for the end of something short that must be done whole or not at all.
+
+    Raises:
+        KeyboardInterrupt: at the end, when it was pressed meanwhile.
+    """
+    pressed: list[int] = []
+    before = signal.getsignal(signal.SIGINT)
+    with suppress(ValueError):  # Only the main thread may, and only it is interrupted.
+        signal.signal(signal.SIGINT, lambda number, _frame: pressed.append(number))
+    try:
+        yield
+    finally:
+        with suppress(ValueError):
+            signal.signal(signal.SIGINT, before)
+    if pressed:
+        raise KeyboardInterrupt
+
+
+@contextmanager
 def ending_at_once() -> Iterator[None]:
     """End the process without a word at Ctrl+C; a half-loaded module cannot handle it.
 

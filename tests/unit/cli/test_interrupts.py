@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from trust_runtime.cli.interrupts import INTERRUPTED, ending_at_once
+from trust_runtime.cli.interrupts import INTERRUPTED, ending_at_once, held_back
 
 PRESS = """
 import os, signal, sys
@@ -71,3 +71,19 @@ def test_a_handler_that_is_there_stays() -> None:
             assert signal.getsignal(signal.SIGINT) is mine
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def test_what_must_be_whole_is_finished_before_ctrl_c_is_heard() -> None:
+    done: list[int] = []
+
+    def interrupted() -> None:
+        with held_back():
+            os.kill(os.getpid(), signal.SIGINT)
+            done.append(1)
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert done == [1]
+    with held_back():
+        pass
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler

@@ -2,7 +2,8 @@
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -48,44 +49,60 @@ def create_project(folder: Path, template: ProjectTemplate) -> tuple[Path, ...]:
     """Create `folder` and what it lacks of a project; return what was created.
 
     Each file is there whole or not at all; what exists under one of the names stays untouched,
-    whatever it is.
+    whatever it is. `runtime.toml` comes last: what has none is no project yet, and the next time
+    goes on where this one was killed.
 
     Raises:
-        StartRefused: `folder` is no folder, or cannot be written; naming the path.
+        StartRefused: `folder` is no folder, or cannot be written; naming the path. Nothing that was
+            created is left.
     """
+    made: list[Path] = []
     try:
-        if folder.exists() and not folder.is_dir():
-            raise StartRefused(
-                f"{folder} is a file, not a project folder",
-                "give a folder, or a name that is free",
-            )
-        return tuple(_create(folder, template))
+        _refuse_file(folder)
+        _create(folder, template, made)
+    except StartRefused:
+        remove_created(made)
+        raise
     except OSError as error:
+        remove_created(made)
         raise StartRefused(
             f"{error.filename} cannot be read: {error.strerror}",
             f"make {folder} a folder that this user owns",
         ) from error
+    return tuple(made)
 
 
-def _create(folder: Path, template: ProjectTemplate) -> Iterator[Path]:
-    if _make_folder(folder):
-        yield folder
+def _refuse_file(folder: Path) -> None:
+    if folder.exists() and not folder.is_dir():
+        raise StartRefused(
+            f"{folder} is a file, not a project folder", "give a folder, or a name that is free"
+        )
+
+
+def remove_created(made: Iterable[Path]) -> None:
+    """Remove files and empty folders that were just created, the last one first."""
+    for path in reversed(tuple(made)):
+        with suppress(OSError):
+            if path.is_dir():
+                path.rmdir()
+            else:
+                path.unlink()
+
+
+def _create(folder: Path, template: ProjectTemplate, made: list[Path]) -> None:
+    """Create what is missing, and add each path to `made` as soon as it is there."""
+    _make_folder(folder, made)
     sources = folder / "src"
-    configuration = runtime_toml(template.name, site=template.site, cycle_ms=template.cycle_ms)
-    files = {
-        folder / "runtime.toml": configuration,
-        folder / "io.toml": io_toml(template.driver),
-    }
+    files = {folder / "io.toml": io_toml(template.driver)}
     if not _has_source(sources):
         files |= {sources / "main.st": MAIN_ST, sources / "config.st": CONFIG_ST}
     files[folder / ".gitignore"] = GITIGNORE
     for path, text in files.items():
-        _make_folder(path.parent)
-        if _make_file(path, text.encode()):
-            yield path
-    trust = folder / ".trust"
-    if _make_folder(trust, mode=_PRIVATE_FOLDER):
-        yield trust
+        _make_folder(path.parent, made)
+        _make_file(path, text.encode(), made)
+    _make_folder(folder / ".trust", made, mode=_PRIVATE_FOLDER)
+    configuration = runtime_toml(template.name, site=template.site, cycle_ms=template.cycle_ms)
+    _make_file(folder / "runtime.toml", configuration.encode(), made)
 
 
 def _has_source(sources: Path) -> bool:
@@ -101,23 +118,23 @@ def _fail(error: OSError) -> None:
         raise error
 
 
-def _make_folder(folder: Path, *, mode: int = 0o777) -> bool:
-    """Make a folder and those above it; return False when it was there."""
+def _make_folder(folder: Path, made: list[Path], *, mode: int = 0o777) -> None:
+    """Make a folder and those above it, unless it is there."""
     if folder.is_dir():
-        return False
+        return
+    _make_folder(folder.parent, made)
     try:
-        _make_folder(folder.parent)
         folder.mkdir(mode=mode, exist_ok=True)
+        made.append(folder)
         _sync_folder(folder.parent)
     except OSError as error:
         raise _refusal(folder, error) from error
-    return True
 
 
-def _make_file(path: Path, content: bytes) -> bool:
-    """Put a new file on the disk whole; return False when something has its name already."""
+def _make_file(path: Path, content: bytes, made: list[Path]) -> None:
+    """Put a new file on the disk whole, unless something has its name already."""
     if os.path.lexists(path):
-        return False
+        return
     fresh = path.with_name(f".{path.name}.new-{os.getpid()}")
     try:
         fresh.unlink(missing_ok=True)  # Left by a crash of an earlier process of this number.
@@ -128,14 +145,14 @@ def _make_file(path: Path, content: bytes) -> bool:
                 os.fsync(file.fileno())
             # Unlike a rename, a link never replaces what somebody put there meanwhile.
             path.hardlink_to(fresh)
+            made.append(path)
         finally:
             fresh.unlink(missing_ok=True)
         _sync_folder(path.parent)
     except FileExistsError:
-        return False
+        return
     except OSError as error:
         raise _refusal(path, error) from error
-    return True
 
 
 def _sync_folder(folder: Path) -> None:

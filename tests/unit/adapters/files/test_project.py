@@ -60,7 +60,10 @@ def test_a_new_project_is_made_whole_and_all_of_it_is_told(tmp_path: Path) -> No
 
     created = create_project(folder, ProjectTemplate(name="runtime-a"))
 
-    assert created == (folder, *(folder / name for name in FILES), folder / ".trust")
+    above, sources, private = tmp_path / "plants", folder / "src", folder / ".trust"
+    assert set(created) == {above, folder, sources, private, *(folder / name for name in FILES)}
+    # Whoever is killed before the last one has made no project, and goes on the next time.
+    assert created[-1] == folder / "runtime.toml"
     assert set(contents(folder)) == set(FILES)
     assert 'name = "runtime-a"' in (folder / "runtime.toml").read_text()
     assert ".trust/" in (folder / ".gitignore").read_text().splitlines()
@@ -145,11 +148,33 @@ def test_a_full_disk_leaves_no_half_file_and_the_next_time_goes_on(
 
     with monkeypatch.context() as patch:
         patch.setattr("os.fsync", full)
-        with pytest.raises(StartRefused, match=r"runtime\.toml cannot be created: No space"):
+        with pytest.raises(StartRefused, match="cannot be created: No space"):
             create_project(tmp_path, ProjectTemplate(name="a"))
 
-    assert contents(tmp_path) == {}
-    assert len(create_project(tmp_path, ProjectTemplate(name="a"))) == 6
+    assert list(tmp_path.iterdir()) == []
+    assert len(create_project(tmp_path, ProjectTemplate(name="a"))) == 7
+
+
+@pytest.mark.parametrize("synced", range(14))
+def test_a_disk_that_fills_up_leaves_nothing_of_what_was_begun(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, synced: int
+) -> None:
+    (tmp_path / "plant").mkdir()
+    (tmp_path / "plant" / "notes.txt").write_text("mine")
+    left = iter(range(synced))
+    real = os.fsync
+
+    def fills_up(descriptor: int) -> None:
+        if next(left, None) is None:
+            raise OSError(28, "No space left on device")
+        real(descriptor)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("os.fsync", fills_up)
+        with pytest.raises(StartRefused, match="cannot be created: No space"):
+            create_project(tmp_path / "plant" / "deep" / "a", ProjectTemplate(name="a"))
+
+    assert [path.name for path in (tmp_path / "plant").iterdir()] == ["notes.txt"]
 
 
 def test_every_file_and_its_name_are_on_the_disk(
