@@ -16,6 +16,10 @@ from port_contracts.mesh import DEADLINE_S
 from trust_runtime.adapters.mesh.session import ZenohMesh
 from trust_runtime.adapters.mesh.session_config import MeshOptions
 from trust_runtime.adapters.mesh.tls_material import MeshTls
+from trust_runtime.contracts.ids import parse_runtime_id
+
+PRESS = parse_runtime_id("press-1")
+"""Whose session a member of a test is unless it says otherwise."""
 
 
 def tls_of(project: Path, *, verify_names: bool = True) -> MeshTls:
@@ -60,6 +64,7 @@ class Meshes:
         self._listen.append(locator)
         users_file = self._folder / f"users-{len(self._made)}"
         options = MeshOptions(
+            owner=PRESS,
             role="peer",
             listen=(locator,),
             users_file=users_file,
@@ -140,6 +145,7 @@ class Members:
         """Start a peer that holds a token and answers probes; return when it is open."""
         address = address or free_address()
         options = {
+            "owner": name,
             "role": "peer",
             "listen": [f"{'tls' if 'tls' in changes else 'tcp'}/{address}"],
             "users_file": str(self._folder / f"process-users-{len(self._started)}"),

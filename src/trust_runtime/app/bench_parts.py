@@ -11,6 +11,7 @@ from trust_runtime.adapters.mesh.session import ZenohMesh
 from trust_runtime.adapters.mesh.session_config import MeshOptions
 from trust_runtime.adapters.sqlite import open_store
 from trust_runtime.app.projects import STATE_FILE
+from trust_runtime.contracts.ids import parse_runtime_id
 from trust_runtime.contracts.presence import PeerRecord
 from trust_runtime.ports.mesh import Mesh
 from trust_runtime.ports.store import AuditLog
@@ -39,11 +40,12 @@ async def remember_peers(project: Path, records: Sequence[PeerRecord]) -> None:
 
 @asynccontextmanager
 async def mesh_peer(
-    *, listen: int | None = None, connect: int | None = None
+    name: str, *, listen: int | None = None, connect: int | None = None
 ) -> AsyncIterator[Mesh]:
-    """Open a mesh session on loopback, and close it."""
+    """Open the mesh session of a runtime on loopback, and close it."""
     mesh = ZenohMesh(
         MeshOptions(
+            owner=parse_runtime_id(name),
             role="peer",
             listen=() if listen is None else (f"tcp/127.0.0.1:{listen}",),
             connect=() if connect is None else (f"tcp/127.0.0.1:{connect}",),

@@ -215,6 +215,7 @@ async def _recover(services: Services, stores: Stores, options: RunOptions) -> N
 def _mesh_options(folder: Path, settings: Settings) -> MeshOptions:
     mesh, trust = settings.mesh, folder / ".trust"
     return MeshOptions(
+        owner=settings.runtime_id,
         role=mesh.role,
         listen=mesh_locators(settings),
         connect=mesh.connect,

@@ -21,8 +21,8 @@ from trust_runtime.contracts.envelope import MeshMessage
 from trust_runtime.contracts.errors import StartRefused
 from trust_runtime.ports.mesh import Mesh
 
-PING: Final = "truST/bench/a/mesh/data"
-PONG: Final = "truST/bench/b/mesh/data"
+PING: Final = "truST/bench/a/mesh/data/sample"
+PONG: Final = "truST/bench/b/mesh/data/sample"
 GET: Final = "truST/bench/b/cmd/action"
 _TIMEOUT_S: Final = 5.0
 _READY_S: Final = 20.0
@@ -90,7 +90,7 @@ class Asker:
 
 async def serve(port: int) -> None:
     """Answer and send back until standard input ends."""
-    async with mesh_peer(listen=port) as mesh:
+    async with mesh_peer("bench/b", listen=port) as mesh:
 
         async def answer(message: MeshMessage) -> MeshMessage:
             return message
@@ -106,7 +106,7 @@ async def serve(port: int) -> None:
 
 async def ask(port: int) -> None:
     """Obey one order a line until standard input ends."""
-    async with mesh_peer(connect=port) as mesh:
+    async with mesh_peer("bench/a", connect=port) as mesh:
         asker = Asker(mesh)
         await asker.until_connected()
         _say("up")

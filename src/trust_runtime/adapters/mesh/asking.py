@@ -1,6 +1,7 @@
 """Queries that we send."""
 
 import asyncio
+import time
 from typing import Final
 
 import zenoh
@@ -14,6 +15,8 @@ from trust_runtime.contracts.envelope import MeshMessage
 from trust_runtime.ports.mesh import Silence
 
 _GRACE_S: Final = 0.1  # Zenoh ends a query at its timeout; past this we no longer rely on it.
+
+_EARLY_S: Final = 0.005  # A timer of the other side may end so much before ours.
 
 
 async def ask(
@@ -36,8 +39,13 @@ async def ask(
     def on_reply(reply: zenoh.Reply) -> None:
         wake(loop, settle, _answer_of(reply))
 
+    started_s = time.monotonic()
+
     def on_end() -> None:
-        wake(loop, settle, Silence.NOBODY)
+        # Access control keeps Zenoh's own "Timeout" from us, as it bears no key: what ends without
+        # an answer when its time is over was a timeout, what ends before had nobody to answer.
+        over = time.monotonic() - started_s >= timeout_ms / 1_000 - _EARLY_S
+        wake(loop, settle, Silence.TIMEOUT if over else Silence.NOBODY)
 
     cancellation = zenoh.CancellationToken()
     priority, congestion_control = qos_of(message.key)

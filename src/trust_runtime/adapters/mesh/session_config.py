@@ -18,8 +18,10 @@ import msgspec
 import zenoh
 from msgspec import Struct
 
+from trust_runtime.adapters.mesh.access import access_control
 from trust_runtime.adapters.mesh.tls_material import MeshTls, TlsMaterial
 from trust_runtime.contracts.errors import ContractViolation
+from trust_runtime.contracts.ids import RuntimeId
 
 MESH_USER: Final = "trust"
 """Zenoh user name of every runtime; the password makes the difference."""
@@ -45,6 +47,10 @@ class MeshOptions(Struct, frozen=True, kw_only=True):
     Raises:
         ContractViolation: another role, or a token without a file to hand it to Zenoh.
     """
+
+    owner: RuntimeId
+    """Whose session it is: nothing is said under another runtime's keys, and nobody else speaks
+    under its own."""
 
     role: str
     """`peer` or `client`."""
@@ -91,9 +97,10 @@ class MeshOptions(Struct, frozen=True, kw_only=True):
         """Return everything but the secret."""
         token = None if self.auth_token is None else "..."
         return (
-            f"MeshOptions(role={self.role!r}, listen={self.listen!r}, connect={self.connect!r}, "
-            f"tls={self.tls!r}, auth_token={token!r}, users_file={self.users_file!r}, "
-            f"lease_ms={self.lease_ms!r}, retry_ms_max={self.retry_ms_max!r})"
+            f"MeshOptions(owner={self.owner!r}, role={self.role!r}, listen={self.listen!r}, "
+            f"connect={self.connect!r}, tls={self.tls!r}, auth_token={token!r}, "
+            f"users_file={self.users_file!r}, lease_ms={self.lease_ms!r}, "
+            f"retry_ms_max={self.retry_ms_max!r})"
         )
 
 
@@ -202,6 +209,7 @@ def _common_values(
             "period_increase_factor": 2,
         },
         "adminspace/enabled": False,
+        "access_control": access_control(options.owner),
         "transport/link/tx/lease": options.lease_ms,
         "transport/link/tx/keep_alive": _KEEP_ALIVES_PER_LEASE,
         "transport/link/tx/queue/congestion_control/block/wait_before_close": _BLOCK_US_MAX,

@@ -7,12 +7,13 @@ import pytest
 import zenoh
 
 from port_contracts.mesh import until
+from port_contracts.mesh_members import PRESS
 from trust_runtime.adapters.mesh.blocking import close_in_thread, open_in_thread
 from trust_runtime.adapters.mesh.session_config import MeshOptions, session_config
 
 pytestmark = pytest.mark.anyio
 
-ALONE = MeshOptions(role="peer")
+ALONE = MeshOptions(owner=PRESS, role="peer")
 
 
 def open_alone() -> zenoh.Session:

@@ -25,7 +25,8 @@ Told = list[tuple[str, bool]]
 async def stranger(world: Meshes, number: int, **changes: Any) -> tuple[ZenohMesh, str, Told]:
     """Return an open peer that knows nobody, its address, and what it is told of tokens."""
     address = free_address()
-    mesh = world.alone(address, **changes)
+    owner = parse_runtime_id(f"press-{number}")
+    mesh = world.alone(address, **{"owner": owner, **changes})
     told: Told = []
     mesh.watch_tokens(ALL_TOKENS, lambda key, alive: told.append((key, alive)))
     mesh.hold_token(token_of(number))
@@ -55,11 +56,11 @@ async def boot_of(mesh: ZenohMesh, name: str) -> bytes:
 
 
 async def test_two_strangers_see_and_answer_each_other(world: Meshes) -> None:
-    one, _, told_one = await stranger(world, 1)
-    two, address, told_two = await stranger(world, 2)
+    one, _, told_one = await stranger(world, 2)
+    two, address, told_two = await stranger(world, 1)
     two.serve(PROBE, echo, waiting_max=1)
     assert await one.dial(address)
-    await until(lambda: (token_of(2), True) in told_one and (token_of(1), True) in told_two)
+    await until(lambda: (token_of(1), True) in told_one and (token_of(2), True) in told_two)
     await until_answered(one, b"hello")
 
 

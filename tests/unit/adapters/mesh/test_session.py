@@ -42,7 +42,7 @@ FORGETFUL = """
 import asyncio, sys
 from trust_runtime.adapters.mesh.session import ZenohMesh
 from trust_runtime.adapters.mesh.session_config import MeshOptions
-mesh = ZenohMesh(MeshOptions(role="peer", listen=("tcp/" + sys.argv[1],)))
+mesh = ZenohMesh(MeshOptions(owner="press-1", role="peer", listen=("tcp/" + sys.argv[1],)))
 mesh.subscribe("a", print)
 mesh.watch_tokens("b", print)
 mesh.serve("c", None, waiting_max=1)

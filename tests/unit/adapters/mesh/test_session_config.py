@@ -12,7 +12,7 @@ import pytest
 import zenoh
 
 from certificates import install, make_authority, make_leaf
-from port_contracts.mesh_members import tls_of
+from port_contracts.mesh_members import PRESS, tls_of
 from trust_runtime.adapters.mesh.session_config import (
     MeshOptions,
     introducer_config,
@@ -26,8 +26,10 @@ from trust_runtime.contracts.errors import ContractViolation
 
 AUTHORITY = make_authority("site-a")
 LISTEN = ("tcp/127.0.0.1:7447",)
-PEER = MeshOptions(role="peer", listen=LISTEN, connect=("tcp/127.0.0.1:7448",), lease_ms=700)
-CLIENT = MeshOptions(role="client", connect=LISTEN)
+PEER = MeshOptions(
+    owner=PRESS, role="peer", listen=LISTEN, connect=("tcp/127.0.0.1:7448",), lease_ms=700
+)
+CLIENT = MeshOptions(owner=PRESS, role="client", connect=LISTEN)
 
 
 def value(config: zenoh.Config, key: str) -> object:
@@ -64,7 +66,7 @@ def test_a_peer_without_token(key: str, expected: object) -> None:
 def test_tls_is_demanded_of_both_ends(tmp_path: Path) -> None:
     install(tmp_path, make_leaf(AUTHORITY, "site-a/press-1"), AUTHORITY)
     tls = tls_of(tmp_path)
-    options = MeshOptions(role="peer", listen=("tls/127.0.0.1:7447",), tls=tls)
+    options = MeshOptions(owner=PRESS, role="peer", listen=("tls/127.0.0.1:7447",), tls=tls)
     values = session_values(options, None, read_material(tls))
     section = {
         key.removeprefix("transport/link/tls/"): value
@@ -90,7 +92,7 @@ def test_tls_is_demanded_of_both_ends(tmp_path: Path) -> None:
 def test_names_are_verified_as_told(tmp_path: Path, *, verify: bool) -> None:
     install(tmp_path, make_leaf(AUTHORITY, "site-a/press-1"), AUTHORITY)
     tls = tls_of(tmp_path, verify_names=verify)
-    options = MeshOptions(role="peer", listen=("tls/127.0.0.1:7447",), tls=tls)
+    options = MeshOptions(owner=PRESS, role="peer", listen=("tls/127.0.0.1:7447",), tls=tls)
     for config in (
         session_config(options, None, read_material(tls)),
         introducer_config(options, None, "tls/127.0.0.1:1", material=read_material(tls)),
@@ -111,7 +113,7 @@ def test_a_locator_of_another_scheme_is_refused(change: dict[str, tuple[str, ...
 
 
 def test_a_token_is_demanded_and_shown(tmp_path: Path) -> None:
-    options = MeshOptions(role="peer", listen=LISTEN, users_file=tmp_path / "users")
+    options = MeshOptions(owner=PRESS, role="peer", listen=LISTEN, users_file=tmp_path / "users")
     config = session_config(options, "password")
     assert value(config, "transport/auth/usrpwd/dictionary_file") == str(tmp_path / "users")
     assert value(config, "transport/auth/usrpwd/user") == "trust"
@@ -141,7 +143,7 @@ def test_a_placeholder_gives_a_password_nobody_else_has() -> None:
 
 
 def test_the_token_is_not_printed() -> None:
-    options = MeshOptions(role="peer", auth_token="hush", users_file=Path("users"))  # noqa: S106 - not a secret
+    options = MeshOptions(owner=PRESS, role="peer", auth_token="hush", users_file=Path("users"))  # noqa: S106 - not a secret
     assert "hush" not in repr(options)
     assert "hush" not in f"{options}"
     assert "auth_token=None" in repr(PEER)
@@ -149,12 +151,12 @@ def test_the_token_is_not_printed() -> None:
 
 def test_a_token_without_a_file_is_refused() -> None:
     with pytest.raises(ContractViolation, match="users_file"):
-        MeshOptions(role="peer", auth_token="hush")  # noqa: S106 - not a secret
+        MeshOptions(owner=PRESS, role="peer", auth_token="hush")  # noqa: S106 - not a secret
 
 
 def test_another_role_is_refused() -> None:
     with pytest.raises(ContractViolation, match="peer or client"):
-        MeshOptions(role="router")
+        MeshOptions(owner=PRESS, role="router")
 
 
 def test_the_users_are_ours_alone_and_gone_afterwards(tmp_path: Path) -> None:

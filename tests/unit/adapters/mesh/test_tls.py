@@ -25,6 +25,8 @@ pytestmark = pytest.mark.anyio
 SITE_A = make_authority("site-a")
 SITE_B = make_authority("site-b")
 OTHER_A = make_authority("site-a")
+TWO = parse_runtime_id("site-a/two")
+SHARED = "for tests"
 NOTHING_HAPPENS_S = 1.5
 """Long enough for a link that would be made: a good one takes 0.05 s."""
 
@@ -75,6 +77,7 @@ async def stays_empty(told: list[tuple[str, bool]]) -> None:
 async def test_runtimes_of_one_site_are_linked(world: Meshes, tmp_path: Path) -> None:
     one = await listener(world, identity(tmp_path / "1", make_leaf(SITE_A, "site-a/one")))
     two = world.alone(
+        owner=TWO,
         tls=identity(tmp_path / "2", make_leaf(SITE_A, "site-a/two")),
         connect=(f"tls/{one.address}",),
     )
@@ -89,7 +92,9 @@ async def test_runtimes_of_federated_sites_are_linked(world: Meshes, tmp_path: P
     two = identity(tmp_path / "2", make_leaf(SITE_B, "site-b/two"), SITE_B)
     federate(tmp_path / "2", "site-a", SITE_A)
     here = await listener(world, one)
-    there = world.alone(tls=two, connect=(f"tls/{here.address}",))
+    there = world.alone(
+        owner=parse_runtime_id("site-b/two"), tls=two, connect=(f"tls/{here.address}",)
+    )
     there.hold_token(token_of("site-b/two"))
     await there.open()
     await until(lambda: (token_of("site-b/two"), True) in here.told)
@@ -109,7 +114,7 @@ async def test_a_wrong_certificate_gets_no_link(world: Meshes, tmp_path: Path, w
     make, believes = WRONG[wrong]
     one = await listener(world, identity(tmp_path / "1", make_leaf(SITE_A, "site-a/one")))
     two = world.alone(
-        tls=identity(tmp_path / "2", make(), believes), connect=(f"tls/{one.address}",)
+        owner=TWO, tls=identity(tmp_path / "2", make(), believes), connect=(f"tls/{one.address}",)
     )
     two.hold_token(token_of("site-a/two"))
     await two.open()
@@ -119,7 +124,7 @@ async def test_a_wrong_certificate_gets_no_link(world: Meshes, tmp_path: Path, w
 async def test_a_wrong_listener_is_not_dialled(world: Meshes, tmp_path: Path) -> None:
     one = await listener(world, identity(tmp_path / "1", make_leaf(SITE_A, "site-a/one")))
     for number, (make, believes) in enumerate(WRONG.values()):
-        two = await listener(world, identity(tmp_path / f"w{number}", make(), believes))
+        two = await listener(world, identity(tmp_path / f"w{number}", make(), believes), owner=TWO)
         two.mesh.hold_token(token_of("site-a/two"))
         assert not await one.mesh.dial(two.address)
     assert one.told == []
@@ -127,8 +132,8 @@ async def test_a_wrong_listener_is_not_dialled(world: Meshes, tmp_path: Path) ->
 
 async def test_a_plaintext_runtime_gets_no_link(world: Meshes, tmp_path: Path) -> None:
     one = await listener(world, identity(tmp_path / "1", make_leaf(SITE_A, "site-a/one")))
-    plain = world.alone(tls=None, connect=(f"tcp/{one.address}",))
-    plain.hold_token(token_of("two"))
+    plain = world.alone(owner=TWO, tls=None, connect=(f"tcp/{one.address}",))
+    plain.hold_token(token_of("site-a/two"))
     await plain.open()
     await stays_empty(one.told)
 
@@ -166,7 +171,9 @@ async def test_a_name_that_is_not_in_the_certificate_is_refused_unless_told_othe
 
 async def test_strangers_that_are_dialled_become_neighbours(world: Meshes, tmp_path: Path) -> None:
     one = await listener(world, identity(tmp_path / "1", make_leaf(SITE_A, "site-a/one")))
-    two = await listener(world, identity(tmp_path / "2", make_leaf(SITE_A, "site-a/two")))
+    two = await listener(
+        world, identity(tmp_path / "2", make_leaf(SITE_A, "site-a/two")), owner=TWO
+    )
     two.mesh.hold_token(token_of("site-a/two"))
     assert await one.mesh.dial(two.address)
     await until(lambda: (token_of("site-a/two"), True) in one.told)
@@ -175,7 +182,7 @@ async def test_strangers_that_are_dialled_become_neighbours(world: Meshes, tmp_p
 async def test_a_link_ends_with_the_certificate(world: Meshes, tmp_path: Path) -> None:
     one = await listener(world, identity(tmp_path / "1", make_leaf(SITE_A, "site-a/one")))
     short = identity(tmp_path / "2", make_leaf(SITE_A, "site-a/two", ends_in_s=3))
-    two = world.alone(tls=short, connect=(f"tls/{one.address}",))
+    two = world.alone(owner=TWO, tls=short, connect=(f"tls/{one.address}",))
     two.hold_token(token_of("site-a/two"))
     await two.open()
     await until(lambda: (token_of("site-a/two"), True) in one.told)
@@ -241,3 +248,36 @@ def _say_hello(context: ssl.SSLContext, address: str) -> bytes:
     with socket.create_connection((host, int(port)), timeout=5) as bare:
         with context.wrap_socket(bare, server_hostname=HERE[1]) as link:
             return link.recv(1)
+
+
+@pytest.mark.parametrize("theirs", ["other", None, "REPLACE_ME"])
+async def test_a_good_certificate_without_the_token_gets_no_link(
+    world: Meshes, tmp_path: Path, theirs: str | None
+) -> None:
+    one = await listener(
+        world, identity(tmp_path / "1", make_leaf(SITE_A, "site-a/one")), auth_token=SHARED
+    )
+    two = world.alone(
+        owner=TWO,
+        tls=identity(tmp_path / "2", make_leaf(SITE_A, "site-a/two")),
+        connect=(f"tls/{one.address}",),
+        auth_token=theirs,
+    )
+    two.hold_token(token_of("site-a/two"))
+    await two.open()
+    await stays_empty(one.told)
+
+
+async def test_a_good_certificate_with_the_token_gets_one(world: Meshes, tmp_path: Path) -> None:
+    one = await listener(
+        world, identity(tmp_path / "1", make_leaf(SITE_A, "site-a/one")), auth_token=SHARED
+    )
+    two = world.alone(
+        owner=TWO,
+        tls=identity(tmp_path / "2", make_leaf(SITE_A, "site-a/two")),
+        connect=(f"tls/{one.address}",),
+        auth_token=SHARED,
+    )
+    two.hold_token(token_of("site-a/two"))
+    await two.open()
+    await until(lambda: (token_of("site-a/two"), True) in one.told)
