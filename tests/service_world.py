@@ -66,6 +66,7 @@ from trust_runtime.services.peers import Peers
 from trust_runtime.services.presence import Presence
 from trust_runtime.services.probes import Probes
 from trust_runtime.services.proxies import Proxies
+from trust_runtime.services.receipts import Receipts
 from trust_runtime.services.running import Running
 from trust_runtime.services.settling import Settling
 from trust_runtime.services.signing import Signing
@@ -382,6 +383,9 @@ def _services(
         execution=execution,
         calls=calls,
         rows=rows,
+        receipts=Receipts(
+            own=own, fleet=fleet, signer=signer_of(own), clock=clock, entropy=node.entropy
+        ),
         clock=clock,
     )
     settling = Settling(

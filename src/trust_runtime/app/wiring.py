@@ -10,7 +10,7 @@ from trust_runtime.app.operating import build_operating, join_operating
 from trust_runtime.app.parts import Deeds, Foundation, Senses, Services, World
 from trust_runtime.app.verbs import build_verbs
 from trust_runtime.app.watching import build_watching, join_watching
-from trust_runtime.contracts.ids import BootId
+from trust_runtime.contracts.ids import BootId, RuntimeId
 from trust_runtime.contracts.keyspace import action_key, config_key, probe_key, token_key
 from trust_runtime.contracts.settings import Settings
 from trust_runtime.ports.mesh import Mesh
@@ -31,6 +31,7 @@ from trust_runtime.services.pairings import Pairings
 from trust_runtime.services.peers import Peers
 from trust_runtime.services.presence import Presence
 from trust_runtime.services.probes import Probes
+from trust_runtime.services.receipts import Receipts
 from trust_runtime.services.refusals import Refusals
 from trust_runtime.services.running import Running
 from trust_runtime.services.settling import Settling
@@ -212,6 +213,7 @@ def _deeds(
         execution=execution,
         calls=calls,
         rows=rows,
+        receipts=_receipts(world, own, senses.fleet),
         clock=clock,
     )
     configuring = build_configuring(world, base, senses, execution=execution, calls=calls)
@@ -255,6 +257,12 @@ def _settling(world: World, base: Foundation, *, rows: ActionRows, calls: Calls)
         clock=world.clock,
         entropy=world.entropy,
         log=world.log,
+    )
+
+
+def _receipts(world: World, own: RuntimeId, fleet: Fleet) -> Receipts:
+    return Receipts(
+        own=own, fleet=fleet, signer=world.signer, clock=world.clock, entropy=world.entropy
     )
 
 

@@ -1,6 +1,7 @@
 """`actions preflight`, `actions dispatch` and `actions show`."""
 
 import json
+from pathlib import Path
 from typing import Any, Final
 
 import click
@@ -8,11 +9,14 @@ import click
 from trust_runtime.app.asking import new_request_id
 from trust_runtime.cli.asking import asking_options, connect
 from trust_runtime.cli.options import echo_json, printable
+from trust_runtime.cli.receipt_files import read_receipt, write_receipt
 from trust_runtime.cli.tables import decision_lines, table
 from trust_runtime.client import Client
 from trust_runtime.contracts.action_rows import ActionRow
 from trust_runtime.contracts.actions import ActionRequest, ActionType, OnDenied
+from trust_runtime.contracts.decisions import Preflight
 from trust_runtime.contracts.errors import ExitCode
+from trust_runtime.contracts.receipt import RECEIPT_LIFETIME_S, MovedFact
 from trust_runtime.contracts.results import DispatchReport
 from trust_runtime.contracts.strict_json import parse_object
 from trust_runtime.contracts.units import API_VERSION
@@ -47,22 +51,41 @@ def actions() -> None:
 @actions.command()
 @_request_options
 @click.option("--all", "every_check", is_flag=True, help="Show passing checks too.")
+@click.option(
+    "--receipt",
+    "receipt_file",
+    type=click.Path(path_type=Path),
+    help="Write the sealed receipt of an allowed decision there.",
+)
 @asking_options
 @click.pass_context
-def preflight(ctx: click.Context, /, *, as_json: bool, every_check: bool, **asked: Any) -> int:
+def preflight(
+    ctx: click.Context,
+    /,
+    *,
+    as_json: bool,
+    every_check: bool,
+    receipt_file: Path | None,
+    **asked: Any,
+) -> int:
     """Ask whether an action would be allowed on each target, and exactly why not; do nothing.
 
-    Exit 1 when it would be denied.
+    Exit 1 when it would be denied; then no receipt is written.
 
     Example: trust-runtime actions preflight status_read --target runtime-b
     """
     with connect(ctx, asked) as client:
-        decision = client.preflight(_request(client, "preflight", asked))
+        wanted = True if receipt_file else None
+        decision = client.preflight(_request(client, "preflight", asked, want_receipt=wanted))
+    if receipt_file is not None and decision.receipt is not None:
+        write_receipt(receipt_file, decision.receipt)
     if as_json:
         echo_json(decision)
     else:
         for line in decision_lines(decision, every_check=every_check):
             click.echo(line)
+        if receipt_file is not None:
+            click.echo(_receipt_line(decision, receipt_file))
     return ExitCode.OK if decision.allowed else ExitCode.ERROR
 
 
@@ -76,6 +99,12 @@ def preflight(ctx: click.Context, /, *, as_json: bool, every_check: bool, **aske
     show_default=True,
     help="What happens to allowed targets when another one is denied.",
 )
+@click.option(
+    "--receipt",
+    "receipt_file",
+    type=click.Path(path_type=Path),
+    help="A receipt of preflight: nothing is sent when a fact has moved since.",
+)
 @click.option("--budget-ms", type=click.IntRange(0, 10_000), help="Time for all targets.")
 @asking_options
 @click.pass_context
@@ -87,14 +116,24 @@ def dispatch(
     dry_run: bool,
     on_denied: str,
     budget_ms: int | None,
+    receipt_file: Path | None,
     **asked: Any,
 ) -> int:
     """Carry an action out on every target; exit 1 unless all of them did it.
 
+    With --receipt the request must be that of the preflight; its request id is taken over.
+
     Example: trust-runtime actions dispatch cfg_apply --target runtime-b --param log.level=debug
     """
+    more: dict[str, Any] = {
+        "dry_run": dry_run,
+        "on_denied": OnDenied(on_denied),
+        "query_budget_ms": budget_ms,
+    }
+    if receipt_file is not None:
+        receipt = more["receipt"] = read_receipt(receipt_file)
+        asked["request_id"] = asked["request_id"] or receipt.facts.request_id
     with connect(ctx, asked) as client:
-        more = {"dry_run": dry_run, "on_denied": OnDenied(on_denied), "query_budget_ms": budget_ms}
         report = client.dispatch(_request(client, "dispatch", asked, **more))
     if as_json:
         echo_json(report)
@@ -123,6 +162,13 @@ def show(ctx: click.Context, /, *, request_id: str, as_json: bool, **asked: Any)
         for line in row_lines(row):
             click.echo(line)
     return ExitCode.OK if row.report.ok else ExitCode.ERROR
+
+
+def _receipt_line(decision: Preflight, file: Path) -> str:
+    if decision.receipt is None:
+        return f"no receipt: what is denied gets none; {printable(str(file))} is not written"
+    minutes = RECEIPT_LIFETIME_S // 60
+    return f"receipt: {printable(str(file))}, good for {minutes} minutes"
 
 
 def row_lines(row: ActionRow) -> list[str]:
@@ -156,9 +202,15 @@ def report_lines(report: DispatchReport) -> list[str]:
     verdict = "ok" if report.ok else "not ok"
     lines = [f"{verdict}: request {printable(report.request_id)}"]
     lines += table(_RESULTS, rows) if rows else []
+    lines += [_moved_line(one) for one in report.moved]
     if not report.preflight.allowed:
         lines += decision_lines(report.preflight)
     return lines
+
+
+def _moved_line(one: MovedFact) -> str:
+    told = f"{one.fact} of {one.runtime_id}: {one.expected or '-'} -> {one.found or '-'}"
+    return f"moved: {printable(told)} (seen by the {one.seen_by})"
 
 
 def _request(client: Client, purpose: str, asked: dict[str, Any], **more: Any) -> ActionRequest:

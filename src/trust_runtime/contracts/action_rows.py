@@ -6,6 +6,7 @@ from msgspec import Struct
 
 from trust_runtime.contracts.decisions import Preflight
 from trust_runtime.contracts.denial import DenialCode
+from trust_runtime.contracts.receipt import MovedFact
 from trust_runtime.contracts.results import ControlReply, ResultStatus
 
 
@@ -51,6 +52,9 @@ class RowResult(Struct, frozen=True, kw_only=True, omit_defaults=True):
     replayed: bool = False
     """True when the target answered from its ledger."""
 
+    moved: tuple[MovedFact, ...] = ()
+    """As in a dispatch."""
+
 
 class RowReport(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The answer of a dispatch as far as it is known."""
@@ -78,6 +82,9 @@ class RowReport(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     denial_reason: str | None = None
     """Of that result."""
+
+    moved: tuple[MovedFact, ...] = ()
+    """As in a dispatch."""
 
     preflight: Preflight
     """The complete decision."""

@@ -6,6 +6,7 @@ from typing import Any, Final
 from msgspec import Struct, field
 
 from trust_runtime.contracts.policy import Role
+from trust_runtime.contracts.receipt import Receipt
 from trust_runtime.contracts.units import Unsigned
 
 TARGETS_MAX: Final = 256
@@ -74,6 +75,12 @@ class ActionRequest(Struct, frozen=True, kw_only=True):
 
     expected_decision_digest: str | None = None
     """The `decision_digest` of the preflight this dispatch relies on."""
+
+    want_receipt: bool | None = None
+    """Preflight only: seal the facts of an allowed decision; absent: false."""
+
+    receipt: Receipt | None = None
+    """Dispatch only: the receipt of its preflight. Nothing is sent when a fact has moved since."""
 
     payload: Any = field(default_factory=dict)
     """What the action needs; see contract 8.1."""

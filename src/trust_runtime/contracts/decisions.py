@@ -6,6 +6,7 @@ from msgspec import Struct
 
 from trust_runtime.contracts.counterfactual import WouldAllow
 from trust_runtime.contracts.denial import DenialCode
+from trust_runtime.contracts.receipt import Receipt
 
 
 @unique
@@ -68,7 +69,7 @@ class TargetDecision(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Preflight(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The whole answer of a preflight; holds no time, age or random id."""
+    """The whole answer of a preflight; holds no time, age or random id but those of a receipt."""
 
     api_version: str
     """Always `1.0`."""
@@ -96,6 +97,9 @@ class Preflight(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     decisions: tuple[TargetDecision, ...]
     """One per distinct target, in order."""
+
+    receipt: Receipt | None = None
+    """Set when it was wanted and all is allowed; good for five minutes, for this request alone."""
 
     would_allow: WouldAllow | None = None
     """Set when denied: the smallest change that would allow all of it, and who may make it."""

@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from trust_runtime.contracts.ids import BootId, RuntimeId
 from trust_runtime.contracts.policy import Role
+from trust_runtime.contracts.receipt import TargetFacts
 
 BROADCAST: Final = "spiffe://trust"
 """Audience of beacons and events."""
@@ -21,9 +22,10 @@ class TokenType(StrEnum):
     BEACON = "trust-beacon+jwt"
     EVENT = "trust-event+jwt"
     HAIL = "trust-hail+jwt"
+    RECEIPT = "trust-receipt+jwt"
 
 
-class ActionClaims(Struct, frozen=True, kw_only=True):
+class ActionClaims(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Claims of a request from an origin to one target."""
 
     iss: str
@@ -56,6 +58,8 @@ class ActionClaims(Struct, frozen=True, kw_only=True):
     """Incarnation of the origin; a question without effect may leave it out."""
     deadline_uptime_ns: int = 0
     """The same deadline in nanoseconds of that incarnation's uptime."""
+    expects: TargetFacts | None = None
+    """What the target is to find at its own end; set when the caller presented a receipt."""
 
 
 class ReplyClaims(Struct, frozen=True, kw_only=True):

@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from trust_runtime.contracts.decisions import Preflight
 from trust_runtime.contracts.denial import DenialCode
+from trust_runtime.contracts.receipt import MovedFact
 
 
 @unique
@@ -75,6 +76,9 @@ class TargetReply(Struct, frozen=True, kw_only=True, omit_defaults=True):
     audit_id: str | None = None
     """The record of the execution; for a replay that of the first one."""
 
+    moved: tuple[MovedFact, ...] = ()
+    """Facts of its own that are not what the receipt says."""
+
 
 class TargetResult(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What the caller is told of one target."""
@@ -110,6 +114,9 @@ class TargetResult(Struct, frozen=True, kw_only=True, omit_defaults=True):
     replayed: bool = False
     """True when the target answered from its ledger."""
 
+    moved: tuple[MovedFact, ...] = ()
+    """Facts about it that are not what the receipt says, by origin and by target."""
+
 
 class DispatchReport(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The whole answer of a dispatch."""
@@ -137,6 +144,9 @@ class DispatchReport(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     denial_reason: str | None = None
     """Of that result."""
+
+    moved: tuple[MovedFact, ...] = ()
+    """Every fact that is not what the receipt says: the origin's own, and those of the results."""
 
     preflight: Preflight
     """The complete decision."""

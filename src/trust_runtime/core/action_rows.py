@@ -77,7 +77,7 @@ def done_row(
             row.row,
             state=RowState.DONE,
             finished_at_ns=now_ns,
-            report=_summed(structs.replace(row.row.report, results=results)),
+            report=_summed(structs.replace(row.row.report, results=results, moved=report.moved)),
         ),
         unsettled=tuple(target for target in row.row.report.acting_on if target in unknown),
     )

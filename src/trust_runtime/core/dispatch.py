@@ -8,6 +8,7 @@ from msgspec import Struct
 from trust_runtime.contracts.actions import ActionRequest, OnDenied
 from trust_runtime.contracts.decisions import Preflight
 from trust_runtime.contracts.denial import Denial, DenialCode
+from trust_runtime.contracts.receipt import MovedFact
 from trust_runtime.contracts.results import (
     DispatchReport,
     ResultStatus,
@@ -70,6 +71,31 @@ def plan_dispatch(
     return Plan(send=tuple(send), settled=tuple(settled))
 
 
+def plan_refused(preflight: Preflight, denial: Denial, *, moved: Sequence[MovedFact] = ()) -> Plan:
+    """Return that nobody is called: the whole dispatch is refused, whatever the decision says.
+
+    Args:
+        preflight: the decision just taken.
+        denial: why.
+        moved: the facts that moved; each result names those about its target.
+    """
+    return Plan(
+        send=(),
+        settled=tuple(
+            TargetResult(
+                runtime_id=target,
+                status=ResultStatus.DENIED,
+                ok=False,
+                denial_code=denial.code,
+                denial_reason=denial.reason,
+                remedy=denial.remedy,
+                moved=tuple(one for one in moved if one.runtime_id == target),
+            )
+            for target in preflight.acting_on
+        ),
+    )
+
+
 def conclude(runtime_id: str, reply: TargetReply) -> TargetResult:
     """Return the result a target's verified reply amounts to.
 
@@ -95,6 +121,7 @@ def conclude(runtime_id: str, reply: TargetReply) -> TargetResult:
         denial_reason=reply.denial_reason,
         remedy=reply.remedy,
         retry_after_ms=reply.retry_after_ms,
+        moved=reply.moved,
         response=reply.response,
         replayed=reply.replayed,
         audit_id=reply.audit_id,
@@ -145,9 +172,15 @@ def failed(runtime_id: str, code: DenialCode, reason: str) -> TargetResult:
 
 
 def report(
-    request: ActionRequest, preflight: Preflight, results: Sequence[TargetResult]
+    request: ActionRequest,
+    preflight: Preflight,
+    results: Sequence[TargetResult],
+    *,
+    moved: Sequence[MovedFact] = (),
 ) -> DispatchReport:
     """Return the answer of a dispatch: results in target order, exactly one per target.
+
+    `moved` are the facts that the origin found moved, those of no target too.
 
     Raises:
         KeyError: a target has no result; that would be a bug of the caller.
@@ -167,6 +200,7 @@ def report(
         ok=ok,
         denial_code=None if ok else code,
         denial_reason=None if ok else reason,
+        moved=tuple(dict.fromkeys((*moved, *(one for r in ordered for one in r.moved)))),
         preflight=preflight,
         results=ordered,
     )

@@ -22,6 +22,7 @@ from trust_runtime.contracts.denial import Denial, DenialCode
 from trust_runtime.contracts.errors import StoreFailed
 from trust_runtime.contracts.ids import RuntimeId
 from trust_runtime.contracts.policy import Caller
+from trust_runtime.contracts.receipt import MovedFact
 from trust_runtime.contracts.results import (
     DispatchReport,
     ResultStatus,
@@ -40,6 +41,7 @@ from trust_runtime.services.execution import Execution
 from trust_runtime.services.fleet import Fleet
 from trust_runtime.services.histogram import Histogram
 from trust_runtime.services.order import Order, now_s
+from trust_runtime.services.receipts import Receipts, expected_of
 from trust_runtime.services.running import Running
 
 _IN_FLIGHT_MAX: Final = 64
@@ -60,6 +62,7 @@ class _Run(Struct, frozen=True, kw_only=True):
     preflight: Preflight
     drafts: dict[str, AuditDraft]
     deadline_ns: MonotonicNs
+    moved: tuple[MovedFact, ...] = ()
 
     @property
     def is_write(self) -> bool:
@@ -81,7 +84,7 @@ class Actions:
         dispatch_seconds: how long dispatches took.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - one port or service each
         self,
         *,
         own: RuntimeId,
@@ -91,6 +94,7 @@ class Actions:
         execution: Execution,
         calls: Calls,
         rows: ActionRows,
+        receipts: Receipts,
         clock: Clock,
     ) -> None:
         self._own = own
@@ -100,12 +104,14 @@ class Actions:
         self._execution = execution
         self._calls = calls
         self._rows = rows
+        self._receipts = receipts
         self._clock = clock
         self.dispatch_seconds = Histogram()
 
     async def preflight(self, request: ActionRequest, caller: Caller) -> Preflight:
         """Return the decision; one record per target is durable then."""
-        preflight = self._decide(request, caller)
+        facts = self._fleet.decision_facts()
+        preflight = decide(request, caller, facts)
         drafts = [
             structs.replace(draft, action_type="preflight", outcome=Outcome.DECIDED)
             for draft in self._drafts(request, caller, _decisions_or_none(preflight))
@@ -114,7 +120,10 @@ class Actions:
             await self._audit.append(drafts)
         except StoreFailed:
             return self._decide(request, caller)
-        return preflight
+        if not (request.want_receipt and preflight.allowed):
+            return preflight
+        receipt = self._receipts.seal(request, caller, preflight, facts=facts)
+        return structs.replace(preflight, receipt=receipt)
 
     async def dispatch(self, request: ActionRequest, caller: Caller) -> DispatchReport:
         """Decide, execute what is allowed, and return exactly one result per target."""
@@ -125,7 +134,8 @@ class Actions:
         return report
 
     async def _dispatch(self, request: ActionRequest, caller: Caller) -> DispatchReport:
-        preflight = self._decide(request, caller)
+        facts = self._fleet.decision_facts()
+        preflight = decide(request, caller, facts)
         budget_ms = _budget_ms(request)
         run = _Run(
             request=request,
@@ -144,6 +154,10 @@ class Actions:
         # Only a denied request can be denied as a whole.
         whole = None if preflight.allowed else self._denies_all(request, caller)
         plan = core.plan_dispatch(request, preflight, budget_ms=budget_ms, whole=whole)
+        broken = self._receipts.broken(request, caller, preflight, facts=facts)
+        if broken is not None:
+            run = structs.replace(run, moved=broken.moved)
+            plan = core.plan_refused(preflight, broken.denial, moved=broken.moved)
         try:
             if not plan.send:
                 return await self._answer_unsent(run, plan.settled)
@@ -175,7 +189,7 @@ class Actions:
             (draft,) = self._drafts(run.request, run.caller, (None,))
             drafts = [structs.replace(draft, outcome=Outcome.DENIED)]
         named = [_with_audit_id(result, run.drafts[result.runtime_id]) for result in settled]
-        report = core.report(run.request, run.preflight, named)
+        report = core.report(run.request, run.preflight, named, moved=run.moved)
         await self._rows.add(run.request, run.preflight, report, drafts=drafts)
         return report
 
@@ -274,6 +288,7 @@ class Actions:
                 request_id=request.request_id,
                 audit_id=audit_id,
                 deadline_ns=run.deadline_ns,
+                expects=expected_of(request, target),
             )
         )
         if isinstance(answer, TargetReply):

@@ -14,6 +14,7 @@ from trust_runtime.contracts.ids import RuntimeId, spiffe_id
 from trust_runtime.contracts.keyspace import action_key, config_key
 from trust_runtime.contracts.policy import Caller
 from trust_runtime.contracts.presence import TrustReason
+from trust_runtime.contracts.receipt import TargetFacts
 from trust_runtime.contracts.results import TargetReply, TargetResult
 from trust_runtime.contracts.units import MS_PER_S, NS_PER_MS, NS_PER_S, MonotonicNs
 from trust_runtime.core import dispatch as core
@@ -48,6 +49,8 @@ class Call(Struct, frozen=True, kw_only=True):
     """Of the origin's decision."""
     deadline_ns: MonotonicNs
     """When the answer must be there."""
+    expects: TargetFacts | None = None
+    """What the target is to find at its own end."""
 
     @property
     def key(self) -> str:
@@ -131,6 +134,7 @@ class Calls:
             deadline_ns=deadline_ns,
             boot_id=self._running.boot_id,
             deadline_uptime_ns=call.deadline_ns - self._running.started_ns,
+            expects=call.expects,
         )
 
     def _read(

@@ -152,6 +152,13 @@ class Fleet:
             peers={peer.record.runtime_id: _peer_facts(peer) for peer in self._peers},
         )
 
+    def word_of(self, runtime_id: RuntimeId) -> BeaconStatus | None:
+        """Return what a runtime says of itself: this one now, another one last; None if never."""
+        if runtime_id == self._own:
+            return self._status.beacon()
+        peer = self._peers.get(runtime_id)
+        return None if peer is None else peer.record.status
+
     def topology(self) -> Topology:
         """Return nodes, edges and hosts as they are now; the same for every caller."""
         now_ns = self._clock.monotonic_ns()

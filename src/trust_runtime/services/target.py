@@ -32,6 +32,7 @@ from trust_runtime.contracts.keyspace import action_key, config_key
 from trust_runtime.contracts.ledger import LEDGER_READ, LedgerQuestion
 from trust_runtime.contracts.policy import Caller
 from trust_runtime.contracts.presence import TrustReason
+from trust_runtime.contracts.receipt import MovedFact
 from trust_runtime.contracts.results import ControlReply, ResultStatus, TargetReply
 from trust_runtime.contracts.strict_json import parse_object
 from trust_runtime.contracts.units import API_VERSION, NS_PER_S, MonotonicNs
@@ -39,6 +40,7 @@ from trust_runtime.core.envelope import ReceiptFacts, judge_receipt, time_left_n
 from trust_runtime.core.policy.contract import is_actor, is_request_id
 from trust_runtime.core.policy.inbound import counted, decide_inbound
 from trust_runtime.core.policy.operations import Decided, decided_as
+from trust_runtime.core.receipt import moved_at_target, moved_denial, target_facts
 from trust_runtime.ports.clock import Clock
 from trust_runtime.ports.log import Log
 from trust_runtime.ports.store import LedgerStore
@@ -150,9 +152,22 @@ class Target:
                 origin=origin,
                 form_only=order.op is not None,
             )
+        moved = () if denial else await self._moved(origin, claims)
+        if moved:
+            denial = moved_denial(moved, claims.request_id)
         if denial is not None:
-            return await self._execution.refuse(order, denial)
+            return structs.replace(await self._execution.refuse(order, denial), moved=moved)
         return await self._doors[message.key].executor.execute(order)
+
+    async def _moved(self, origin: RuntimeId, claims: ActionClaims) -> tuple[MovedFact, ...]:
+        """Return what is not as the receipt says; a write that was done has moved it itself."""
+        if claims.expects is None:
+            return ()
+        known = await self._ledger_reads.read(origin, claims.request_id)
+        if known.state is not None:
+            return ()
+        own = self._running.settings.runtime_id
+        return moved_at_target(own, claims.expects, target_facts(self._fleet.word_of(own)))
 
     def _parse(self, message: MeshMessage, claims: ActionClaims) -> _Asked | Denial:
         """Return what a signed body asks for, or why that is nothing this key takes."""
