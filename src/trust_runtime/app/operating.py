@@ -3,14 +3,21 @@
 from dataclasses import dataclass
 
 from trust_runtime.app.parts import Foundation, Senses, Services, World
+from trust_runtime.contracts.ids import RuntimeId
 from trust_runtime.contracts.links import LinkPreference
 from trust_runtime.contracts.timeline import Category, Severity
+from trust_runtime.services.action_rows import ActionRows
 from trust_runtime.services.actions import Actions
+from trust_runtime.services.calls import Calls
 from trust_runtime.services.errands import Errands
+from trust_runtime.services.fleet import Fleet
 from trust_runtime.services.fleet_io import FleetIo
 from trust_runtime.services.io_orders import IoOrders
+from trust_runtime.services.ledger_reads import LedgerReads
 from trust_runtime.services.links import Links
 from trust_runtime.services.proxies import Proxies
+from trust_runtime.services.receipts import Receipts
+from trust_runtime.services.settling import Settling
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,3 +80,36 @@ def join_operating(services: Services) -> None:
     links.on_unfit = tell_unfit
     services.probes.shown = links.show
     services.status.io_restart_required = lambda: services.io.restart_required
+
+
+def build_settling(world: World, base: Foundation, *, rows: ActionRows, calls: Calls) -> Settling:
+    """Return what finds out the outcomes that were not told."""
+    return Settling(
+        own=base.running.settings.runtime_id,
+        rows=rows,
+        reads=LedgerReads(world.stores.ledger),
+        calls=calls,
+        peers=base.peers,
+        clock=world.clock,
+        entropy=world.entropy,
+        log=world.log,
+    )
+
+
+def build_receipts(world: World, own: RuntimeId, fleet: Fleet) -> Receipts:
+    """Return what seals a preflight."""
+    return Receipts(
+        own=own, fleet=fleet, signer=world.signer, clock=world.clock, entropy=world.entropy
+    )
+
+
+def build_calls(world: World, base: Foundation) -> Calls:
+    """Return what asks other runtimes."""
+    return Calls(
+        running=base.running,
+        signing=base.signing,
+        peers=base.peers,
+        mesh=world.mesh,
+        clock=world.clock,
+        entropy=world.entropy,
+    )

@@ -6,11 +6,16 @@ from typing import Any
 from trust_runtime import __version__
 from trust_runtime.app.addresses import mesh_addresses
 from trust_runtime.app.configuring import build_configuring
-from trust_runtime.app.operating import build_operating, join_operating
+from trust_runtime.app.operating import (
+    build_calls,
+    build_operating,
+    build_receipts,
+    build_settling,
+)
 from trust_runtime.app.parts import Deeds, Foundation, Senses, Services, World
 from trust_runtime.app.verbs import build_verbs
 from trust_runtime.app.watching import build_watching, join_watching
-from trust_runtime.contracts.ids import BootId, RuntimeId
+from trust_runtime.contracts.ids import BootId
 from trust_runtime.contracts.keyspace import action_key, config_key, probe_key, token_key
 from trust_runtime.contracts.settings import Settings
 from trust_runtime.ports.mesh import Mesh
@@ -18,23 +23,19 @@ from trust_runtime.services.action_rows import ActionRows
 from trust_runtime.services.actions import Actions
 from trust_runtime.services.audit import Audit
 from trust_runtime.services.beacons import Beacons
-from trust_runtime.services.calls import Calls
 from trust_runtime.services.config_agent import ConfigAgent, StartState
 from trust_runtime.services.control import Control
 from trust_runtime.services.dialling import Dialling
 from trust_runtime.services.doorkeeper import Doorkeeper
 from trust_runtime.services.execution import Execution, VerbRunner
 from trust_runtime.services.fleet import Fleet
-from trust_runtime.services.ledger_reads import LedgerReads
 from trust_runtime.services.live_parts import LiveParts
 from trust_runtime.services.pairings import Pairings
 from trust_runtime.services.peers import Peers
 from trust_runtime.services.presence import Presence
 from trust_runtime.services.probes import Probes
-from trust_runtime.services.receipts import Receipts
 from trust_runtime.services.refusals import Refusals
 from trust_runtime.services.running import Running
-from trust_runtime.services.settling import Settling
 from trust_runtime.services.signing import Signing
 from trust_runtime.services.status import Status
 from trust_runtime.services.store_health import StoreHealth
@@ -201,7 +202,7 @@ def _deeds(
         clock=clock,
         log=world.log,
     )
-    calls = _calls(world, base)
+    calls = build_calls(world, base)
     rows = ActionRows(
         store=world.stores.action_rows, audit=base.audit, health=base.health, clock=clock
     )
@@ -213,7 +214,7 @@ def _deeds(
         execution=execution,
         calls=calls,
         rows=rows,
-        receipts=_receipts(world, own, senses.fleet),
+        receipts=build_receipts(world, own, senses.fleet),
         clock=clock,
     )
     configuring = build_configuring(world, base, senses, execution=execution, calls=calls)
@@ -228,7 +229,7 @@ def _deeds(
     return Deeds(
         **vars(operating),
         rows=rows,
-        settling=_settling(world, base, rows=rows, calls=calls),
+        settling=build_settling(world, base, rows=rows, calls=calls),
         execution=execution,
         actions=actions,
         desired=configuring.desired,
@@ -244,36 +245,6 @@ def _deeds(
             verbs=verbs,
             keep_peers=senses.presence.keep_now,
         ),
-    )
-
-
-def _settling(world: World, base: Foundation, *, rows: ActionRows, calls: Calls) -> Settling:
-    return Settling(
-        own=base.running.settings.runtime_id,
-        rows=rows,
-        reads=LedgerReads(world.stores.ledger),
-        calls=calls,
-        peers=base.peers,
-        clock=world.clock,
-        entropy=world.entropy,
-        log=world.log,
-    )
-
-
-def _receipts(world: World, own: RuntimeId, fleet: Fleet) -> Receipts:
-    return Receipts(
-        own=own, fleet=fleet, signer=world.signer, clock=world.clock, entropy=world.entropy
-    )
-
-
-def _calls(world: World, base: Foundation) -> Calls:
-    return Calls(
-        running=base.running,
-        signing=base.signing,
-        peers=base.peers,
-        mesh=world.mesh,
-        clock=world.clock,
-        entropy=world.entropy,
     )
 
 
