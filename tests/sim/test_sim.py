@@ -12,7 +12,8 @@ from typing import Final
 import pytest
 
 from sim.planted import BUGS, planted
-from sim.run import Run, kept_seeds, simulate
+from sim.run import kept_seeds
+from sim.seed import Run, simulate
 
 ROOT: Final = Path(__file__).parents[2]
 SLICE: Final = range(12)

@@ -224,6 +224,7 @@ async def test_a_live_key_is_in_force_when_reported_says_so(scene: Scene) -> Non
     assert (agent.status().pending_revision, agent.status().applied_revision) == (1, 0)
     assert agent.status().required_action is None
     assert agent.meta().reported_etag == EMPTY_ETAG
+    assert agent.report() == (agent.meta(), agent.status())
     scene.tasks.create_task(agent.run())
     await wait_ms(1)
     assert node.log.level is LogLevel.DEBUG
@@ -234,6 +235,7 @@ async def test_a_live_key_is_in_force_when_reported_says_so(scene: Scene) -> Non
         1,
         agent.meta().desired_etag,
     )
+    assert agent.report() == (agent.meta(), agent.status())
     assert told == [ConfigState.PENDING, ConfigState.IN_SYNC]
     assert [line.data["state"] for line in node.log.of("config_applied")] == ["in_sync"]
 

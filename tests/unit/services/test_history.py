@@ -18,6 +18,7 @@ from trust_runtime.contracts.fleet import Node, Topology, TrustState
 from trust_runtime.contracts.history import StateDelta
 from trust_runtime.contracts.presence import Lifecycle
 from trust_runtime.contracts.units import NS_PER_MS
+from trust_runtime.core.delta import diff
 from trust_runtime.services.fleet import Fleet
 from trust_runtime.services.history import History, PastState
 from trust_runtime.services.store_health import StoreHealth
@@ -167,6 +168,34 @@ def test_the_passing_of_time_is_not_recorded_or_told() -> None:
     scene.run(main)
     assert scene.kinds() == ["whole", "step"]
     assert [[n.runtime_id for n in after.nodes] for _, after in scene.changes] == [["b"]]
+
+
+def test_a_state_that_stays_is_compared_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    compared: list[Topology] = []
+
+    def noted(before: Topology, after: Topology) -> StateDelta | None:
+        compared.append(after)
+        return diff(before, after)
+
+    monkeypatch.setattr("trust_runtime.services.history.diff", noted)
+
+    scene = Scene()
+
+    async def main() -> None:
+        seen: list[Topology] = []
+        for now in (state("a"), state("a", last_seen_ns=5), state("a", "b"), state("a")):
+            scene.fleet.now = now
+            seen.append(now)
+            for _ in range(3):
+                await scene.history.record_now()
+        # The first is there to be compared with.
+        assert compared == seen[1:]
+        assert [[node.runtime_id for node in after.nodes] for _, after in scene.changes] == [
+            ["a", "b"],
+            ["a"],
+        ]
+
+    scene.run(main)
 
 
 def test_at_most_ten_states_a_second() -> None:
