@@ -11,6 +11,7 @@ from trust_runtime.contracts.actions import ActionRequest, OnDenied
 from trust_runtime.contracts.codec import to_plain
 from trust_runtime.contracts.decisions import Preflight, TargetDecision, TargetState
 from trust_runtime.contracts.denial import Denial, DenialCode, deny
+from trust_runtime.contracts.receipt import MovedFact, SeenBy
 from trust_runtime.contracts.results import (
     ControlReply,
     DispatchReport,
@@ -18,7 +19,14 @@ from trust_runtime.contracts.results import (
     TargetReply,
     TargetResult,
 )
-from trust_runtime.core.dispatch import conclude, failed, out_of_time, plan_dispatch, report
+from trust_runtime.core.dispatch import (
+    conclude,
+    failed,
+    out_of_time,
+    plan_dispatch,
+    plan_refused,
+    report,
+)
 
 EXECUTED, DENIED, SKIPPED, TIMEOUT, FAILED = ResultStatus
 DIGEST = "sha256:aa"
@@ -151,6 +159,21 @@ def test_a_denied_target_is_told_its_own_decision() -> None:
     assert (denied.denial_code, denied.denial_reason) == (UNREACHABLE, "b is not known")
     # Skipped by abort carries only the reason.
     assert (skipped.denial_code, skipped.denial_reason) == (None, ABORTED)
+
+
+def test_what_is_refused_as_a_whole_is_denied_everywhere_and_names_what_moved() -> None:
+    fact = MovedFact(runtime_id="b", fact="boot_id", seen_by=SeenBy.ORIGIN)
+    whole = structs.replace(fact, runtime_id="o", fact="role")
+    preflight = decided({"b": True, "c": False})
+    denial = deny(DenialCode.CONFLICT, "moved", "ask again")
+    plan = plan_refused(preflight, denial, moved=(whole, fact))
+    assert plan.send == ()
+    assert [(r.runtime_id, r.status, r.denial_code, r.remedy, r.moved) for r in plan.settled] == [
+        ("b", ResultStatus.DENIED, DenialCode.CONFLICT, "ask again", (fact,)),
+        ("c", ResultStatus.DENIED, DenialCode.CONFLICT, "ask again", ()),
+    ]
+    told = report(REQUEST, preflight, plan.settled, moved=(whole, fact))
+    assert (told.ok, told.denial_code, told.moved) == (False, DenialCode.CONFLICT, (whole, fact))
 
 
 def test_a_dry_run_gives_no_reason_to_what_is_allowed() -> None:

@@ -90,9 +90,11 @@ def _claim_other_actor(case: Case, finding: Finding) -> Answers:
 
 def _send_long_names(cases: Sequence[Case]) -> Iterator[Change]:
     """Yield what keeps a bare name clear once a runtime that was never heard is started."""
-    for case in cases:
-        facts, text = case.facts, case.target_text
-        heard = {facts.own, *facts.peers, *(c.target for c in cases)}
+    if not cases:
+        return
+    facts = cases[0].facts
+    heard = {facts.own, *facts.peers, *(c.target for c in cases)}
+    for text in (case.target_text for case in cases):
         if "/" not in text and {text, f"{facts.site}/{text}"} <= heard:
             names = [spelled_in(facts.site, c.target) for c in cases if c.target is not None]
             yield Change(
