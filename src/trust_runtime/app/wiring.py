@@ -11,6 +11,7 @@ from trust_runtime.app.operating import (
     build_operating,
     build_receipts,
     build_settling,
+    join_operating,
 )
 from trust_runtime.app.parts import Deeds, Foundation, Senses, Services, World
 from trust_runtime.app.verbs import build_verbs
