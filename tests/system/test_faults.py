@@ -72,7 +72,7 @@ def test_a_budget_of_zero_sends_nothing(here: Plant) -> None:
     first, second = here.pair()
     assert read(first, "runtime-b", query_budget_ms=0)["status"] == "timeout"
     listed = second.cli("audit", "list", "--actor", "spiffe://trust/default-site/tester")
-    assert (listed.returncode, listed.stdout) == (0, ""), listed.stderr
+    assert (listed.returncode, listed.stdout) == (0, "no record\n"), listed.stderr
 
 
 def test_a_stopped_runtime_is_offline(here: Plant) -> None:
