@@ -205,6 +205,7 @@ class Overheard:
     def __init__(self, mesh: FakeMesh, copies: list[MeshMessage]) -> None:
         self._mesh = mesh
         self._copies = copies
+        self.put = mesh.put  # What is called most needs no lookup here and there.
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._mesh, name)
