@@ -104,14 +104,14 @@ def _nearest(word: str, known: tuple[str, ...]) -> list[str]:
 
 
 @functools.cache
-def _member_names(kind: type[Any]) -> list[str]:
+def _member_names(kind: type[Any]) -> frozenset[str]:
     # Read once for each of our contracts: looking up its annotations takes longer than parsing.
-    return [field.encode_name for field in msgspec.structs.fields(kind)]
+    return frozenset(field.encode_name for field in msgspec.structs.fields(kind))
 
 
 def _refuse_unknown(members: dict[str, Any], kind: type[Any]) -> None:
     names = _member_names(kind)  # type: ignore[arg-type]  # a class is hashable
     for name in members:
         if name not in names:
-            hint = nearest(name, names)
+            hint = nearest(name, sorted(names))
             raise ContractViolation(f"$.{name}", name, f"a known member{hint}")
