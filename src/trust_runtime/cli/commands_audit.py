@@ -230,11 +230,10 @@ def _verify_fleet(found: FleetAudit, *, as_json: bool) -> int:
         held = f"  held by {', '.join(one.witnesses)}" if one.witnesses else "  held by nobody"
         detail = "" if one.detail is None else f"  {one.detail}"
         click.echo(f"{one.standing.replace('_', ' '):<13} {one.runtime_id}{head}{held}{detail}")
-    if any(one.standing is Standing.NOT_VERIFIED for one in found.runtimes):
-        click.echo(
-            "remedy: see trust-runtime fleet status for who does not answer, then verify again",
-            err=True,
-        )
+    for one in found.runtimes:
+        if one.standing is Standing.NOT_VERIFIED:
+            remedy = one.remedy or "verify again when it answers"
+            click.echo(f"remedy: {one.runtime_id}: {remedy}", err=True)
     if any(one.standing not in _UNDOUBTED for one in found.runtimes):
         click.echo(
             "remedy: compare the logs named; when the cause is known and accepted,"

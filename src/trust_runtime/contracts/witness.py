@@ -47,6 +47,15 @@ class Standing(StrEnum):
     """It could not be asked."""
 
 
+class Unasked(Struct, frozen=True, kw_only=True):
+    """Why a runtime could not be asked."""
+
+    reason: str
+    """For people."""
+    remedy: str
+    """What to do about it."""
+
+
 class RuntimeStanding(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One line of `audit verify --fleet`."""
 
@@ -60,6 +69,8 @@ class RuntimeStanding(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Who holds a head of it."""
     detail: str | None = None
     """Why it is not ok."""
+    remedy: str | None = None
+    """What to do about it; set when it could not be asked."""
 
 
 class FleetAudit(Struct, frozen=True, kw_only=True):

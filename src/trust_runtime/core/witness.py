@@ -9,6 +9,7 @@ from trust_runtime.contracts.witness import (
     HeldHeads,
     RuntimeStanding,
     Standing,
+    Unasked,
 )
 
 
@@ -40,13 +41,15 @@ def confirm(before: ChainHead, hash_there: str | None) -> str | None:
 
 
 def compare_fleet(
-    own: RuntimeId, answers: Mapping[RuntimeId, HeldHeads | None], hashes: Mapping[ChainHead, bool]
+    own: RuntimeId,
+    answers: Mapping[RuntimeId, HeldHeads | Unasked],
+    hashes: Mapping[ChainHead, bool],
 ) -> FleetAudit:
     """Return the standing of every runtime's log by its own word and the heads of all others.
 
     Args:
         own: who asks.
-        answers: of every known runtime, the own one included; None where it could not be asked.
+        answers: of every known runtime, the own one included, or why it could not be asked.
         hashes: for each held head that is not its owner's newest record, whether the owner still
             has that record with that hash; a head that is not there could not be looked up.
     """
@@ -59,13 +62,13 @@ def compare_fleet(
 
 
 def heads_of(
-    owner: RuntimeId, answers: Mapping[RuntimeId, HeldHeads | None]
+    owner: RuntimeId, answers: Mapping[RuntimeId, HeldHeads | Unasked]
 ) -> tuple[tuple[RuntimeId, ChainHead, str | None], ...]:
     """Return who holds which head of `owner`, and what that witness found wrong before."""
     return tuple(
         (witness, held.head, held.contradiction)
         for witness, answer in sorted(answers.items())
-        if answer is not None and witness != owner
+        if not isinstance(answer, Unasked) and witness != owner
         for held in answer.held
         if held.runtime_id == owner
     )
@@ -73,19 +76,20 @@ def heads_of(
 
 def _standing(
     owner: RuntimeId,
-    answers: Mapping[RuntimeId, HeldHeads | None],
+    answers: Mapping[RuntimeId, HeldHeads | Unasked],
     hashes: Mapping[ChainHead, bool],
 ) -> RuntimeStanding:
     held = heads_of(owner, answers)
     witnesses = tuple(sorted({witness for witness, _, _ in held}))
     answer = answers[owner]
     problems = [f"{witness} noted: {noted}" for witness, _, noted in held if noted is not None]
-    if answer is None:
+    if isinstance(answer, Unasked):
         return RuntimeStanding(
             runtime_id=owner,
             standing=Standing.CONTRADICTED if problems else Standing.NOT_VERIFIED,
             witnesses=witnesses,
-            detail="; ".join(problems) or "it could not be asked",
+            detail="; ".join([*problems, f"it could not be asked: {answer.reason}"]),
+            remedy=answer.remedy,
         )
     newest = answer.report.head
     problems = [*_own_problems(answer.report), *problems]

@@ -19,16 +19,15 @@ from trust_runtime.contracts.audit import (
     Outcome,
     WitnessedHead,
 )
-from trust_runtime.contracts.codec import canonical_json, decode_json
+from trust_runtime.contracts.codec import decode_json
 from trust_runtime.contracts.envelope import ActionClaims, MeshMessage
 from trust_runtime.contracts.errors import ContractViolation, StoreFailed, TokenInvalid
 from trust_runtime.contracts.ids import BootId, RuntimeId, spiffe_id
 from trust_runtime.contracts.keyspace import audit_key
-from trust_runtime.contracts.policy import Role
 from trust_runtime.contracts.presence import Lifecycle
 from trust_runtime.contracts.sight import View
 from trust_runtime.contracts.units import CLOCK_SKEW_MS_MAX, MS_PER_S, NS_PER_MS, NS_PER_S
-from trust_runtime.contracts.witness import FleetAudit, HashAt, HeldHeads, WitnessQuestion
+from trust_runtime.contracts.witness import FleetAudit, HashAt, HeldHeads, Unasked, WitnessQuestion
 from trust_runtime.core.witness import (
     compare_fleet,
     confirm,
@@ -46,13 +45,13 @@ from trust_runtime.services.peer import Peer
 from trust_runtime.services.peers import Peers
 from trust_runtime.services.signing import Signing, body_digest
 from trust_runtime.services.store_health import StoreHealth
+from trust_runtime.services.witness_asking import WitnessAsking
 
 ASKED_WAITING_MAX: Final = 16
-_ASK_MS: Final = 2_000
-_FLEET_ASK_MS: Final = 10_000
 _KEEP_S: Final = 1.0
 _ASK_AGAIN_S: Final = 5.0
 _CONFIRMED_AT_ONCE: Final = 16
+_LOOKED_UP_AT_ONCE: Final = 16
 _TO_CONFIRM_MAX: Final = 8
 """Heads of one runtime that wait for its answer; the first and the newest ones stay."""
 
@@ -82,12 +81,13 @@ class Witness:
         self._own = own
         self._peers = peers
         self._signing = signing
-        self._mesh = mesh
         self._audit = audit
         self._store = store
         self._health = health
         self._clock = clock
-        self._entropy = entropy
+        self._asking = WitnessAsking(
+            own=own, peers=peers, signing=signing, mesh=mesh, clock=clock, entropy=entropy
+        )
         self._log = log
         self._heads: dict[RuntimeId, WitnessedHead] = {}
         self._boots: dict[RuntimeId, BootId] = {}
@@ -233,24 +233,26 @@ class Witness:
         return self._signing.reply(claims, message.key, content)
 
     async def verify_fleet(self) -> FleetAudit:
-        """Ask everybody who is online for heads and chain result, and compare (10.4).
+        """Ask everybody who is online for heads and chain result, all at once, and compare (10.4).
 
         Raises:
             StoreFailed: the own chain cannot be read.
         """
         known = sorted(p.record.runtime_id for p in self._peers)
-        online = [p.record.runtime_id for p in self._peers if p.lifecycle is Lifecycle.ONLINE]
-        asked = await asyncio.gather(*(self._ask_heads(runtime_id) for runtime_id in online))
-        found = dict(zip(online, asked, strict=True))
-        answers: dict[RuntimeId, HeldHeads | None] = {i: found.get(i) for i in known}
+        asked = await asyncio.gather(*(self._asking.heads(runtime_id) for runtime_id in known))
+        answers: dict[RuntimeId, HeldHeads | Unasked] = dict(zip(known, asked, strict=True))
         answers[self._own] = await self._held()
-        hashes: dict[ChainHead, bool] = {}
+        slots = asyncio.Semaphore(_LOOKED_UP_AT_ONCE)
+        lookups = []
         for owner, answer in answers.items():
-            if answer is not None:
+            if not isinstance(answer, Unasked):
                 newest = answer.report.head
                 held = [head for _, head, _ in heads_of(owner, answers)]
                 unsure = [head for head in dict.fromkeys(held) if needs_lookup(newest, head)]
-                hashes |= await self._look_up(owner, unsure)
+                lookups.append(self._look_up(owner, unsure, slots))
+        hashes: dict[ChainHead, bool] = {}
+        for found in await asyncio.gather(*lookups):
+            hashes |= found
         return compare_fleet(self._own, answers, hashes)
 
     async def _held(self) -> HeldHeads:
@@ -278,7 +280,7 @@ class Witness:
         asked = self._to_confirm[runtime_id]
         while asked:
             before = asked[0]
-            there = await self._ask_hash(runtime_id, before.seq)
+            there = await self._asking.hash_at(runtime_id, before.seq)
             if there is None or self._to_confirm.get(runtime_id) is not asked:
                 return
             found = confirm(before, there.hash)
@@ -327,56 +329,23 @@ class Witness:
             and apart_ms < CLOCK_SKEW_MS_MAX + MS_PER_S
         )
 
-    async def _ask_heads(self, runtime_id: RuntimeId) -> HeldHeads | None:
-        answer = await self._ask(runtime_id, WitnessQuestion.HEADS, {}, timeout_ms=_FLEET_ASK_MS)
-        try:
-            return None if answer is None else decode_json(answer, HeldHeads)
-        except ContractViolation:
-            return None
-
-    async def _look_up(self, owner: RuntimeId, heads: list[ChainHead]) -> dict[ChainHead, bool]:
+    async def _look_up(
+        self, owner: RuntimeId, heads: list[ChainHead], slots: asyncio.Semaphore
+    ) -> dict[ChainHead, bool]:
         """Return of each head whether `owner` has it; one it does not answer for is missing."""
-        asked = [(head, await self._ask_hash(owner, head.seq)) for head in heads]
-        return {head: there.hash == head.hash for head, there in asked if there is not None}
+        found: dict[ChainHead, bool] = {}
+        async with slots:
+            for head in heads:
+                # Once more: a question may be lost on a full link.
+                there = await self._hash_there(owner, head.seq) or await self._hash_there(
+                    owner, head.seq
+                )
+                if there is None:
+                    break
+                found[head] = there.hash == head.hash
+        return found
 
-    async def _ask_hash(self, runtime_id: RuntimeId, seq: int) -> HashAt | None:
+    async def _hash_there(self, runtime_id: RuntimeId, seq: int) -> HashAt | None:
         if runtime_id == self._own:
             return HashAt(seq=seq, hash=await self._hash_at(seq))
-        answer = await self._ask(
-            runtime_id, WitnessQuestion.AT, HashAt(seq=seq), timeout_ms=_ASK_MS
-        )
-        try:
-            there = None if answer is None else decode_json(answer, HashAt)
-        except ContractViolation:
-            return None
-        return there if there is not None and there.seq == seq else None
-
-    async def _ask(
-        self, runtime_id: RuntimeId, question: WitnessQuestion, content: Any, *, timeout_ms: int
-    ) -> bytes | None:
-        body, now_ns = canonical_json(content), self._clock.wall_ns()
-        deadline_ns = now_ns + timeout_ms * NS_PER_MS
-        claims = ActionClaims(
-            iss=spiffe_id(self._own),
-            aud=spiffe_id(runtime_id),
-            sub=spiffe_id(self._own),
-            role=Role.VIEWER,
-            caller=spiffe_id(self._own),
-            op=question,
-            request_id=question,
-            audit_id="",
-            digest=body_digest(body),
-            jti=self._entropy.uuid7(),
-            iat=now_ns // NS_PER_S,
-            exp=-(-deadline_ns // NS_PER_S),
-            deadline_ns=deadline_ns,
-        )
-        message = self._signing.action(audit_key(runtime_id), body, claims)
-        answer = await self._mesh.query(message, timeout_ms=timeout_ms)
-        if not isinstance(answer, MeshMessage):
-            return None
-        try:
-            signer = self._signing.read_reply(claims, answer)
-        except TokenInvalid:
-            return None
-        return answer.body if self._peers.admit(signer) is None else None
+        return await self._asking.hash_at(runtime_id, seq)

@@ -183,10 +183,11 @@ def test_the_fleet_is_asked_by_a_running_process_only(command: CommandLine, reco
             RuntimeStanding(
                 runtime_id="press-2",
                 standing=Standing.NOT_VERIFIED,
-                detail="it could not be asked",
+                detail="it could not be asked: it is offline",
+                remedy="start it, then verify again",
             ),
             1,
-            "not verified  press-2  held by nobody  it could not be asked",
+            "not verified  press-2  held by nobody  it could not be asked: it is offline",
         ),
     ],
 )
@@ -204,7 +205,7 @@ def test_the_fleet_is_ok_when_every_log_is(
         as_json = command("audit", "verify", "--fleet", "--project", recorded, "--json")
     assert (ran.code, ran.out) == (code, line + "\n")
     asked_later = found.standing is Standing.NOT_VERIFIED
-    assert ("verify again" in ran.err) is asked_later
+    assert ("remedy: press-2: start it, then verify again\n" in ran.err) is asked_later
     assert ("audit accept RUNTIME_ID" in ran.err) is (code == 1 and not asked_later)
     assert (as_json.code, json.loads(as_json.out)) == (code, json.loads(encode_json(whole)))
     assert answers.calls == [("health", {}), ("audit.fleet", {})] * 2

@@ -6,7 +6,13 @@ from hypothesis import strategies as st
 
 from trust_runtime.contracts.audit import ChainHead, ChainProblem, ChainReport, WitnessedHead
 from trust_runtime.contracts.ids import RuntimeId
-from trust_runtime.contracts.witness import FleetAudit, HeldHeads, RuntimeStanding, Standing
+from trust_runtime.contracts.witness import (
+    FleetAudit,
+    HeldHeads,
+    RuntimeStanding,
+    Standing,
+    Unasked,
+)
 from trust_runtime.core.witness import compare_fleet, confirm, contradiction
 
 A, B, C = (RuntimeId(f"runtime-{name}") for name in "abc")
@@ -81,7 +87,7 @@ def test_a_fleet_that_agrees_is_ok_and_names_its_witnesses() -> None:
     ],
 )
 def test_whatever_contradicts_is_named(
-    answers: dict[RuntimeId, HeldHeads | None], hashes: dict[ChainHead, bool], said: str
+    answers: dict[RuntimeId, HeldHeads | Unasked], hashes: dict[ChainHead, bool], said: str
 ) -> None:
     audit = compare_fleet(A, answers, hashes)
     assert not audit.ok
@@ -111,11 +117,16 @@ def test_an_empty_log_is_continued_by_every_other() -> None:
     assert compare_fleet(A, {A: answer(head(1), holds(B, empty)), B: answer(empty)}, {}).ok
 
 
+UNASKED = Unasked(reason="it is offline", remedy="start it")
+
+
 def test_who_cannot_be_asked_is_not_verified_and_not_ok() -> None:
-    audit = compare_fleet(A, {A: answer(head(1), holds(B, head(4))), B: None}, {})
+    audit = compare_fleet(A, {A: answer(head(1), holds(B, head(4))), B: UNASKED}, {})
     assert not audit.ok
-    assert of(audit, B).standing is Standing.NOT_VERIFIED
-    noted = compare_fleet(A, {A: answer(head(1), holds(B, head(4), "cut")), B: None}, {})
+    line = of(audit, B)
+    assert (line.standing, line.head) == (Standing.NOT_VERIFIED, None)
+    assert (line.detail, line.remedy) == ("it could not be asked: it is offline", "start it")
+    noted = compare_fleet(A, {A: answer(head(1), holds(B, head(4), "cut")), B: UNASKED}, {})
     assert of(noted, B).standing is Standing.CONTRADICTED
 
 

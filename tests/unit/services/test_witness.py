@@ -738,6 +738,8 @@ async def test_who_cannot_be_asked_or_does_not_answer_is_not_verified(scene: Sce
     assert not found.ok
     assert of(found, three).standing is Standing.NOT_VERIFIED
     assert of(found, three).head is None
+    assert "it is stale" in (of(found, three).detail or "")
+    assert "fleet matrix" in (of(found, three).remedy or "")
     assert of(found, two).standing is Standing.NOT_VERIFIED
     assert "did not answer for record 4" in (of(found, two).detail or "")
     assert of(found, one).standing is Standing.OK
