@@ -10,7 +10,10 @@ SHELLS = ("bash", "zsh", "fish")
 @click.argument("shell", type=click.Choice(SHELLS))
 @click.pass_context
 def completions(ctx: click.Context, /, *, shell: str) -> None:
-    """Print the completion script of a shell.
+    """Print the completion script of a shell, for its start-up file.
+
+    bash: source <(trust-runtime completions bash), in ~/.bashrc. zsh: the same after compinit, in
+    ~/.zshrc. fish: write it to ~/.config/fish/completions/trust-runtime.fish.
 
     Example: trust-runtime completions bash >> ~/.bashrc
     """

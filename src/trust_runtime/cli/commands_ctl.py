@@ -37,8 +37,17 @@ _SHORT: Final = {"stats": "tasks.stats"}
 """Actions of contract 3.3 whose verb has another name."""
 
 
+def _complete_action(
+    _ctx: click.Context, _parameter: click.Parameter, incomplete: str
+) -> list[str]:
+    """Return the actions of this version that begin with what was typed."""
+    built = [name for name, verb in VERBS.items() if verb.built]
+    known = [*(name.replace(".", "-") for name in built), *built, "call"]
+    return sorted({name for name in known if name.startswith(incomplete)})
+
+
 @click.command()
-@click.argument("action")
+@click.argument("action", shell_complete=_complete_action)
 @click.argument("words", nargs=-1)
 @project_option
 @click.option("--endpoint", help="Ask over HTTP instead, e.g. http://127.0.0.1:18081.")
