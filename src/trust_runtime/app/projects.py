@@ -27,6 +27,12 @@ def start_command(folder: Path) -> str:
     return f"trust-runtime play --project {shlex.quote(str(folder))}"
 
 
+def not_running(folder: Path) -> StartRefused:
+    """Return that no runtime runs on a project, and how to start it."""
+    folder = folder.expanduser().absolute()
+    return StartRefused(f"no runtime runs on {folder}", f"start it: {start_command(folder)}")
+
+
 def require_folder(folder: Path) -> Path:
     """Return `folder` as an absolute path unless it is a file.
 

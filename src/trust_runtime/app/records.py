@@ -17,7 +17,7 @@ from trust_runtime.adapters.pki.pin_file import read_pin
 from trust_runtime.adapters.sqlite import SqliteStore, open_store
 from trust_runtime.adapters.system.clock import SystemClock
 from trust_runtime.adapters.system.entropy import SystemEntropy
-from trust_runtime.app.projects import STATE_FILE, require_project, start_command
+from trust_runtime.app.projects import STATE_FILE, not_running, require_project, start_command
 from trust_runtime.app.settings import load_settings
 from trust_runtime.contracts.answers import ControlCall
 from trust_runtime.contracts.audit import (
@@ -61,7 +61,7 @@ class ProjectControl:
         try:
             return ask(self._socket, ControlCall(id=1, type=verb, params=params), timeout_s)
         except NobodyAnswers:
-            raise _not_running(self._folder) from None
+            raise not_running(self._folder) from None
 
 
 class ProjectRecords:
@@ -207,7 +207,7 @@ class ProjectRecords:
     ) -> Any:
         answer = self._ask(verb, params or {}, timeout_s=timeout_s)
         if answer is None:
-            raise _not_running(self._folder)
+            raise not_running(self._folder)
         return answer
 
     def _require_awake(self) -> None:
@@ -233,10 +233,6 @@ class ProjectRecords:
 
         with hold_lock(self._folder):
             return asyncio.run(work())
-
-
-def _not_running(folder: Path) -> StartRefused:
-    return StartRefused(f"no runtime runs on {folder}", f"start it: {start_command(folder)}")
 
 
 def _kept(record: PeerRecord) -> dict[str, Any]:

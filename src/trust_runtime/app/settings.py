@@ -7,6 +7,7 @@ from typing import Any, Final
 from msgspec import Struct, structs
 
 from trust_runtime.adapters.files.toml_lines import TomlFault, TomlFile, key_lines, read_toml
+from trust_runtime.app.projects import start_command
 from trust_runtime.contracts.config import SettingProblem
 from trust_runtime.contracts.errors import ExitCode, StartRefused
 from trust_runtime.contracts.settings import Settings
@@ -19,6 +20,7 @@ from trust_runtime.core.config.warnings import warnings_of
 
 RUNTIME_FILE: Final = "runtime.toml"
 IO_FILE: Final = "io.toml"
+_MISSING: Final = "is missing"
 SYSTEM_IO_FILE: Final = Path("/etc/trust/io.toml")
 """Used when the project has no `io.toml` of its own (3.1)."""
 
@@ -99,7 +101,7 @@ class _Read(Struct, frozen=True, kw_only=True):
 
 def _read(path: Path, name: str) -> _Read:
     found = read_toml(path)
-    return _Read(name=name, content=TomlFault(reason="is missing") if found is None else found)
+    return _Read(name=name, content=TomlFault(reason=_MISSING) if found is None else found)
 
 
 def _read_io(folder: Path) -> _Read:
@@ -176,4 +178,6 @@ def _place(problem: SettingProblem) -> tuple[bool, str, int, str]:
 def _remedy(folder: Path, problems: tuple[SettingProblem, ...]) -> str:
     if all(problem.file is None for problem in problems):
         return "start with --ignore-desired and correct the desired configuration"
+    if all(problem.message == _MISSING for problem in problems):
+        return f"create what is missing with: {start_command(folder)}"
     return f"correct these, then check with: trust-runtime validate --project {folder}"

@@ -45,4 +45,5 @@ def no_answer(address: httpx.URL, error: httpx.HTTPError) -> NoAnswer:
     return NoAnswer(
         f"nobody answers at {address}: {error}",
         "start the runtime there, or give the address of another one",
+        nobody=isinstance(error, httpx.ConnectError),
     )

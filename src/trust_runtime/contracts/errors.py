@@ -127,13 +127,17 @@ class NoAnswer(TrustError):
         reason: what happened, naming the address.
         remedy: what to do about it.
         late: True when the time ran out.
+        nobody: True when no connection could be made.
     """
 
-    def __init__(self, reason: str, remedy: str, *, late: bool = False) -> None:
+    def __init__(
+        self, reason: str, remedy: str, *, late: bool = False, nobody: bool = False
+    ) -> None:
         super().__init__(reason)
         self.reason = reason
         self.remedy = remedy
         self.late = late
+        self.nobody = nobody
 
 
 class Refused(TrustError):

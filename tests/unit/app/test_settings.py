@@ -169,6 +169,7 @@ def test_only_the_desired_document_is_wrong(tmp_path: Path) -> None:
 
 def test_without_io_toml_there_is_no_project_unless_the_system_has_one(tmp_path: Path) -> None:
     assert refused(tmp_path, io=None).lines == ("io.toml:1:1: is missing",)
+    assert "create what is missing with: trust-runtime play" in refused(tmp_path, io=None).remedy
     app.SYSTEM_IO_FILE.parent.mkdir()
     app.SYSTEM_IO_FILE.write_text('io.driver = "sim"\n')
     assert load(tmp_path, io=None).io_drivers == ("simulated",)

@@ -1,8 +1,11 @@
 """`cli.asking`: what cannot be asked is the fault of who typed it, never an internal error."""
 
+from pathlib import Path
+
 import pytest
 
 from command_line import CommandLine
+from runtimes import free_port
 from trust_runtime.contracts.errors import ExitCode
 
 ENDPOINTS = ("", "garbage", "127.0.0.1:1", "http://", "http://x:abc", "http://x:99999", "http://[")
@@ -28,3 +31,45 @@ def test_a_blank_id_is_a_usage_error(command: CommandLine) -> None:
     for asked in ("actions", "audit"):
         ran = command(asked, "show", " ", "--endpoint", "http://127.0.0.1:1")
         assert (ran.code, "is blank" in ran.err) == (ExitCode.USAGE, True)
+
+
+EVERY = (
+    ("fleet", "status"),
+    ("actions", "show", "r-1"),
+    ("actions", "preflight", "status_read", "--target", "b"),
+    ("timeline",),
+    ("config", "get"),
+    ("links", "list"),
+    ("io", "get"),
+    ("api", "ready"),
+)
+
+
+@pytest.mark.parametrize("asked", EVERY)
+def test_a_project_that_does_not_run_is_named_with_what_starts_it(
+    command: CommandLine, project: Path, asked: tuple[str, ...]
+) -> None:
+    file = project / "runtime.toml"
+    file.write_text(file.read_text().replace("127.0.0.1:8080", f"127.0.0.1:{free_port()}"))
+    ran = command(*asked, "--project", project)
+    assert (ran.code, ran.out) == (ExitCode.ERROR, "")
+    assert ran.err == (
+        f"error: no runtime runs on {project}\n"
+        f"remedy: start it: trust-runtime play --project {project}\n"
+    )
+
+
+@pytest.mark.parametrize("asked", EVERY)
+def test_where_nothing_is_named_both_ways_to_name_it_are_told(
+    command: CommandLine, asked: tuple[str, ...]
+) -> None:
+    ran = command(*asked)
+    assert (ran.code, ran.out) == (ExitCode.CONFIG, "")
+    assert "give --project FOLDER, or --endpoint http://HOST:PORT" in ran.err
+
+
+def test_an_address_nobody_answers_at_is_told_as_given(command: CommandLine) -> None:
+    ran = command("timeline", "--endpoint", f"http://127.0.0.1:{free_port()}")
+    assert ran.code == ExitCode.ERROR
+    assert "nobody answers at http://127.0.0.1" in ran.err
+    assert "start the runtime there, or give the address of another one" in ran.err
