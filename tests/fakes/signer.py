@@ -7,14 +7,28 @@ quarter of the time of ECDSA, and equal seeds give equal bytes: what simulations
 import binascii
 import hashlib
 import hmac
+from collections.abc import Mapping
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Any, Final
+
+from msgspec import structs
 
 from fakes.clock import WALL_START_NS
 from trust_runtime.contracts.codec import canonical_json, convert, decode_json, sha256_hex
 from trust_runtime.contracts.envelope import SignerFacts, TokenType
 from trust_runtime.contracts.errors import ContractViolation, TokenInvalid
-from trust_runtime.contracts.ids import RuntimeId, spiffe_id
+from trust_runtime.contracts.identity import (
+    ECDSA_SHA256,
+    P256,
+    CertificateFacts,
+    ChainFacts,
+    ChainFault,
+    IdentityFacts,
+    common_name,
+    site_spiffe_id,
+)
+from trust_runtime.contracts.ids import RuntimeId, SiteName, site_of, spiffe_id
 from trust_runtime.contracts.units import NS_PER_S
 
 TOKEN_BYTES_MAX: Final = 16_384
@@ -36,12 +50,27 @@ class FakeSigner:
         *,
         not_before_s: int = WALL_START_NS // NS_PER_S - YEAR_S,
         not_after_s: int = WALL_START_NS // NS_PER_S + 10 * YEAR_S,
+        ca: str = "",
+        bundles: Mapping[SiteName, str] = MappingProxyType({}),
     ) -> None:
         pin = sha256_hex(f"key {runtime_id} {key_seed}".encode())
+        leaf = _certificate(runtime_id, sha256_hex(b"certificate" + pin.encode()))
+        leaf = structs.replace(leaf, not_before_s=not_before_s, not_after_s=not_after_s)
         self._facts = SignerFacts(
-            runtime_id=runtime_id, pin=pin, not_before_s=not_before_s, not_after_s=not_after_s
+            runtime_id=runtime_id,
+            pin=pin,
+            not_before_s=not_before_s,
+            not_after_s=not_after_s,
+            chain=(canonical_json(leaf), ca.encode()),
         )
         self._headers: dict[TokenType, bytes] = {}
+        self.bundles = bundles
+        """Site to the name of the CA that is installed for it; a test may change it."""
+
+    @property
+    def own_signer(self) -> SignerFacts:
+        """What others read in a token of this signer."""
+        return self._facts
 
     @property
     def own_pin(self) -> str:
@@ -58,6 +87,33 @@ class FakeSigner:
         """See `Signer.own_not_after_s`."""
         return self._facts.not_after_s
 
+    @property
+    def own_identity(self) -> IdentityFacts:
+        """See `Signer.own_identity`."""
+        own = self._facts.runtime_id
+        return IdentityFacts(own=own, pin=self._facts.pin, chain=self.chain_of(self._facts))
+
+    def chain_of(self, signer: SignerFacts) -> ChainFacts:
+        """See `Signer.chain_of`."""
+        leaf, ca = decode_json(signer.chain[0], CertificateFacts), signer.chain[1].decode()
+        site = site_of(signer.runtime_id)
+        known, installed = (
+            ChainFacts(runtime_id=signer.runtime_id, leaf=leaf),
+            self.bundles.get(site),
+        )
+        if installed is None or installed != ca:
+            missing = ChainFault.NO_BUNDLE if installed is None else ChainFault.UNKNOWN_ISSUER
+            return structs.replace(known, fault=missing)
+        anchor = structs.replace(
+            leaf,
+            subject=f"CN={ca}",
+            uris=(site_spiffe_id(site),),
+            is_ca=True,
+            path_length=0,
+            may_sign_certificates=True,
+        )
+        return structs.replace(known, issuers=(anchor,))
+
     def sign(self, kind: TokenType, claims: Any) -> bytes:
         """See `Signer.sign`."""
         header = self._headers.get(kind)
@@ -71,6 +127,24 @@ class FakeSigner:
         """See `Signer.verify`."""
         facts, claims = _verified(kind, token)
         return facts, dict(claims)
+
+
+def _certificate(runtime_id: RuntimeId, fingerprint: str) -> CertificateFacts:
+    return CertificateFacts(
+        subject=f"CN={runtime_id}",
+        common_name=common_name(runtime_id),
+        uris=(spiffe_id(runtime_id),),
+        serial=fingerprint[:16],
+        fingerprint=fingerprint,
+        not_before_s=0,
+        not_after_s=0,
+        key=P256,
+        signature=ECDSA_SHA256,
+        is_ca=False,
+        may_sign_messages=True,
+        server_auth=True,
+        client_auth=True,
+    )
 
 
 @lru_cache(maxsize=_KEPT)

@@ -6,6 +6,7 @@ import pytest
 
 from trust_runtime.contracts.envelope import TokenType
 from trust_runtime.contracts.errors import TokenInvalid
+from trust_runtime.contracts.identity import ChainFault
 from trust_runtime.contracts.ids import RuntimeId, spiffe_id
 from trust_runtime.ports.signer import Signer
 
@@ -66,6 +67,23 @@ class SignerContract:
         with pytest.raises(TokenInvalid) as caught:
             world.signer(PRESS).verify(TokenType.ACTION, token)
         assert caught.value.undecodable
+
+    def test_the_own_identity_is_as_others_read_it(self, world: World) -> None:
+        own = world.signer(PRESS)
+        identity = own.own_identity
+        assert (identity.own, identity.site) == (PRESS, "site-b")
+        assert (identity.pin, identity.fingerprint) == (own.own_pin, own.own_fingerprint)
+        assert identity.not_after_s == own.own_not_after_s
+        assert identity.problem is None
+
+    def test_nobody_of_a_site_without_a_bundle_has_a_chain(self, world: World) -> None:
+        facts, _ = world.signer(RuntimeId("press-1")).verify(
+            TokenType.BEACON, world.signer(PRESS).sign(TokenType.BEACON, CLAIMS)
+        )
+        chain = world.signer(RuntimeId("press-1")).chain_of(facts)
+        assert chain.runtime_id == PRESS
+        assert chain.leaf.uris == (spiffe_id(PRESS),)
+        assert (chain.issuers, chain.fault) == ((), ChainFault.NO_BUNDLE)
 
     @pytest.mark.parametrize("claims", [{}, {"iss": spiffe_id(RuntimeId("press-2"))}])
     def test_the_issuer_is_the_signer(self, world: World, claims: dict[str, str]) -> None:

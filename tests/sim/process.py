@@ -11,6 +11,7 @@ from msgspec import structs
 from fakes.action_rows import FakeActionRows
 from fakes.entropy import FakeEntropy
 from fakes.heads import FakeHeads
+from fakes.identity_files import FakeIdentityFiles
 from fakes.io_file import FakeIoFile
 from fakes.links import FakeLinks
 from fakes.log import FakeLog
@@ -158,6 +159,7 @@ class Process:
             clock=machine.clock,
             entropy=FakeEntropy(machine.clock, f"{machine.fleet.seed} {self.host.name}"),
             signer=machine.signer,
+            identity_files=FakeIdentityFiles(),
             mesh=cast(Mesh, Overheard(self.mesh, machine.fleet.overheard)),
             reach=self.reach,
             stores=stores,

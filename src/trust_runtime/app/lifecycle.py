@@ -112,6 +112,7 @@ class Process:
             ("peer records", services.presence.keep()),
             ("probes", services.probes.run()),
             ("edges", services.probes.publish()),
+            ("identity", services.identity.run()),
             ("dialling", services.dialling.run()),
             ("stalls", services.stalls.run()),
             ("hails", services.hails.run()),

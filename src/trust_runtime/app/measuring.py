@@ -7,7 +7,7 @@ from trust_runtime.services.metrics import Metrics
 
 def build_metrics(services: Services, mesh: Mesh) -> Metrics:
     """Return the reader of everything the services of one process measured."""
-    return Metrics(
+    metrics = Metrics(
         running=services.running,
         peers=services.peers,
         fleet=services.fleet,
@@ -17,3 +17,5 @@ def build_metrics(services: Services, mesh: Mesh) -> Metrics:
         stream=services.stream,
         mesh=mesh,
     )
+    metrics.certificate_ends_in_s = lambda: services.identity.expires_in_s
+    return metrics

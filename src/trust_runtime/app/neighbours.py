@@ -11,6 +11,7 @@ from trust_runtime.app.parts import Services
 from trust_runtime.contracts.discovery import Advertisement
 from trust_runtime.contracts.errors import MeshUnavailable
 from trust_runtime.contracts.keyspace import token_key
+from trust_runtime.core.preconditions import mesh_barred
 
 _RETRY_S: Final = 5.0
 _FLUSH_S: Final = 0.05
@@ -59,14 +60,17 @@ class Neighbours:
 
     async def _open_mesh(self) -> None:
         status = self._services.status
+        problem = mesh_barred(status.unmet())
         try:
-            await self._mesh.open()
+            if problem is None:
+                await self._mesh.open()
         except MeshUnavailable as error:
-            if status.mesh_problem is None:
-                self._log.warn("mesh_degraded", str(error))
-            status.mesh_problem = str(error)
-        else:
-            status.mesh_problem = None
+            problem = str(error)
+        if problem is not None and status.mesh_problem is None:
+            self._log.warn("mesh_degraded", problem)
+        status.mesh_problem = problem
+        if problem is None:
+            self._services.identity.mesh_opened()
             self._services.beacons.soon()
             await self._open_reach()
         status.on_change()

@@ -12,13 +12,12 @@ from trust_runtime.adapters.files.modes import require_private
 from trust_runtime.adapters.mesh.session import ZenohMesh
 from trust_runtime.adapters.mesh.session_config import MeshOptions
 from trust_runtime.adapters.mesh.tls_material import MeshTls
-from trust_runtime.adapters.pki.identity import (
-    CERTIFICATE_NAME,
-    KEY_NAME,
-    identity_folder,
-    load_or_create_identity,
-)
+from trust_runtime.adapters.pki.identity import load_or_create_identity
+from trust_runtime.adapters.pki.identity_files import ProjectIdentityFiles
+from trust_runtime.adapters.pki.identity_state import IdentityState, read_state
+from trust_runtime.adapters.pki.layout import IdentityLayout
 from trust_runtime.adapters.pki.signer import JwsSigner
+from trust_runtime.adapters.pki.trust_store import read_trust
 from trust_runtime.adapters.reach.sockets import SocketReach
 from trust_runtime.adapters.sqlite import open_store
 from trust_runtime.adapters.system.clock import SystemClock
@@ -95,15 +94,16 @@ async def open_process(
         log.warn(event, sentence)
     for address in mesh_addresses(settings):
         require_free(address, "runtime.mesh.listen")
-    identity = load_or_create_identity(
-        folder, settings.runtime_id, now_s=clock.wall_ns() // NS_PER_S
-    )
+    layout = IdentityLayout(folder=folder, tls=settings.tls)
+    identity = _identity(layout, settings, now_s=clock.wall_ns() // NS_PER_S)
+    signer = JwsSigner(identity)
     mesh = ZenohMesh(_mesh_options(folder, settings), on_problem=partial(log.warn, "mesh_problem"))
     reach = SocketReach([str(address) for address in mesh_addresses(settings)])
     world = World(
         clock=clock,
         entropy=SystemEntropy(clock),
-        signer=JwsSigner(identity),
+        signer=signer,
+        identity_files=ProjectIdentityFiles(layout, identity, signer),
         mesh=mesh,
         reach=reach,
         stores=stores,
@@ -125,6 +125,19 @@ async def open_process(
     else:
         await _recover(services, stores, options)
     return Opened(services=services, mesh=mesh, reach=reach, log=log)
+
+
+def _identity(layout: IdentityLayout, settings: Settings, *, now_s: int) -> IdentityState:
+    """Return the pair to sign with; only `dev` makes one, elsewhere a missing one is shown (2.3).
+
+    Raises:
+        StartRefused: in `dev`, a file is damaged, readable by others or cannot be written.
+    """
+    own = settings.runtime_id
+    if settings.profile is not Profile.DEV:
+        return read_state(layout, own)
+    made = load_or_create_identity(layout.folder, own, now_s=now_s)
+    return IdentityState(own=own, identity=made, trust=read_trust(layout, settings.site))
 
 
 async def _open_stores(
@@ -227,11 +240,11 @@ def _mesh_options(folder: Path, settings: Settings) -> MeshOptions:
 
 
 def _mesh_tls(folder: Path, settings: Settings) -> MeshTls:
-    home, ca_path = identity_folder(folder), settings.tls.ca_path
+    layout = IdentityLayout(folder=folder, tls=settings.tls)
     return MeshTls(
-        certificate=home / CERTIFICATE_NAME,
-        key=home / KEY_NAME,
-        own_bundle=home / "ca.pem" if ca_path is None else folder / ca_path,
-        federation=folder / ".trust" / "federation",
+        certificate=layout.certificate,
+        key=layout.key,
+        own_bundle=layout.own_bundle,
+        federation=layout.federation,
         verify_names=settings.profile is not Profile.DEV and settings.mesh.verify_names,
     )

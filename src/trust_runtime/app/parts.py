@@ -6,6 +6,7 @@ from trust_runtime.ports.action_rows import ActionRowStore
 from trust_runtime.ports.clock import Clock
 from trust_runtime.ports.entropy import Secrets
 from trust_runtime.ports.heads import HeadStore
+from trust_runtime.ports.identity_files import IdentityFiles
 from trust_runtime.ports.io_file import IoFile
 from trust_runtime.ports.links import LinkStore
 from trust_runtime.ports.log import Log
@@ -31,6 +32,7 @@ from trust_runtime.services.fleet_config import FleetConfig
 from trust_runtime.services.fleet_io import FleetIo
 from trust_runtime.services.hails import Hails
 from trust_runtime.services.history import History
+from trust_runtime.services.identity_watch import IdentityWatch
 from trust_runtime.services.io_orders import IoOrders
 from trust_runtime.services.links import Links
 from trust_runtime.services.live_parts import LogControl
@@ -76,6 +78,7 @@ class World:
     clock: Clock
     entropy: Secrets
     signer: Signer
+    identity_files: IdentityFiles
     mesh: Mesh
     reach: Reach
     stores: Stores
@@ -98,6 +101,7 @@ class Foundation:
     refusals: Refusals
     pairings: Pairings
     doorkeeper: Doorkeeper
+    identity: IdentityWatch
     config: ConfigAgent
     status: Status
 

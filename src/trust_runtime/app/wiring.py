@@ -6,6 +6,7 @@ from typing import Any
 from trust_runtime import __version__
 from trust_runtime.app.addresses import mesh_addresses
 from trust_runtime.app.configuring import build_configuring
+from trust_runtime.app.knowing import join_identity
 from trust_runtime.app.operating import (
     build_calls,
     build_operating,
@@ -30,6 +31,7 @@ from trust_runtime.services.dialling import Dialling
 from trust_runtime.services.doorkeeper import Doorkeeper
 from trust_runtime.services.execution import Execution, VerbRunner
 from trust_runtime.services.fleet import Fleet
+from trust_runtime.services.identity_watch import IdentityWatch
 from trust_runtime.services.live_parts import LiveParts
 from trust_runtime.services.pairings import Pairings
 from trust_runtime.services.peers import Peers
@@ -113,14 +115,7 @@ def _foundation(world: World, running: Running, start: StartState) -> Foundation
         health=health,
         mesh=world.mesh,
     )
-    pairings = Pairings(
-        running=running,
-        store=world.stores.pairings,
-        audit=audit,
-        health=health,
-        clock=clock,
-        entropy=world.entropy,
-    )
+    pairings = _pairings(world, running, audit=audit, health=health)
     return Foundation(
         fingerprint=world.signer.own_fingerprint,
         running=running,
@@ -131,8 +126,27 @@ def _foundation(world: World, running: Running, start: StartState) -> Foundation
         refusals=Refusals(audit=audit, log=log),
         pairings=pairings,
         doorkeeper=Doorkeeper(running=running, clock=clock, paired=pairings.owner_of),
+        identity=IdentityWatch(
+            running=running,
+            signing=signing,
+            peers=peers,
+            files=world.identity_files,
+            clock=clock,
+            log=log,
+        ),
         config=config,
         status=status,
+    )
+
+
+def _pairings(world: World, running: Running, *, audit: Audit, health: StoreHealth) -> Pairings:
+    return Pairings(
+        running=running,
+        store=world.stores.pairings,
+        audit=audit,
+        health=health,
+        clock=world.clock,
+        entropy=world.entropy,
     )
 
 
@@ -270,6 +284,7 @@ def _join(services: Services, mesh: Mesh) -> None:
     services.config.on_change = changed_here
     services.health.on_change = changed_here
     services.status.on_change = changed_here
+    join_identity(services, changed_here)
     mesh.hold_token(token_key(own, services.running.boot_id))
     mesh.serve(probe_key(own), services.probes.answer, waiting_max=_PROBES_WAITING_MAX)
     for key in (action_key(own), config_key(own)):

@@ -130,6 +130,8 @@ class SignerFacts(Struct, frozen=True, kw_only=True):
     """Start of the certificate's validity, seconds since the epoch."""
     not_after_s: int
     """End of the certificate's validity, seconds since the epoch."""
+    chain: tuple[bytes, ...] = ()
+    """DER certificates as sent, the signer's own first; only `Signer.chain_of` reads them."""
 
 
 class ActionBody(Struct, frozen=True, kw_only=True):

@@ -123,6 +123,15 @@ class Distrust(Struct, frozen=True, kw_only=True):
     """For people: which certificate, and what is wrong with it."""
 
 
+class IdentityChange(Struct, frozen=True, kw_only=True):
+    """What a look at the files of identity and trust found new, already in use for signatures."""
+
+    own: bool = False
+    """Another own certificate or key."""
+    trust: tuple[SiteName, ...] = ()
+    """Sites whose bundle or revocation list is another one, in order."""
+
+
 class IdentityFacts(Struct, frozen=True, kw_only=True):
     """The identity pair of this runtime as it is in use; `core.trust.judge_own` says if it is fit.
 

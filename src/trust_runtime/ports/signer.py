@@ -3,6 +3,7 @@
 from typing import Any, Protocol
 
 from trust_runtime.contracts.envelope import SignerFacts, TokenType
+from trust_runtime.contracts.identity import ChainFacts, IdentityFacts
 
 
 class Signer(Protocol):
@@ -15,16 +16,32 @@ class Signer(Protocol):
 
     @property
     def own_fingerprint(self) -> str:
-        """SHA-256 hex of the own DER certificate."""
+        """SHA-256 hex of the own DER certificate; empty without one."""
         ...
 
     @property
     def own_not_after_s(self) -> int:
-        """End of the own certificate's validity, seconds since the epoch."""
+        """End of the own certificate's validity, seconds since the epoch; 0 without one."""
+        ...
+
+    @property
+    def own_identity(self) -> IdentityFacts:
+        """The own pair in use, against the own site's bundle; `core.trust.judge_own` judges it."""
+        ...
+
+    def chain_of(self, signer: SignerFacts) -> ChainFacts:
+        """Return the way from a signer's certificate to the bundle of exactly its own site.
+
+        As installed now, so that a bundle that is removed counts no longer; cheap when asked again.
+        `core.trust.judge_chain` judges it; profile `dev` does not ask.
+        """
         ...
 
     def sign(self, kind: TokenType, claims: Any) -> bytes:
-        """Return a compact JWS (ES256, `typ` of `kind`, `x5c` = own chain) over `claims`."""
+        """Return a compact JWS (ES256, `typ` of `kind`, `x5c` = own chain) over `claims`.
+
+        Without a certificate the chain is empty, and nobody accepts it.
+        """
         ...
 
     def verify(self, kind: TokenType, token: bytes) -> tuple[SignerFacts, dict[str, Any]]:

@@ -150,7 +150,8 @@ class Calls:
                 f"the answer of {call.target} cannot be verified: {error}",
             )
         reason = self._peers.admit(signer)
-        readable = call.action_type in READS and reason in _READABLE_REASONS
+        may_read = self._peers.trust.uses_pins and reason in _READABLE_REASONS
+        readable = call.action_type in READS and may_read
         if reason is None or readable:
             return reply
         return core.failed(

@@ -8,6 +8,7 @@ from typing import Any, Final
 from trust_runtime.contracts.audit import AuditDraft, AuditRecord, Outcome, Phase, Verdict
 from trust_runtime.contracts.errors import StoreFailed
 from trust_runtime.contracts.fleet import Topology
+from trust_runtime.contracts.identity import IdentityChange
 from trust_runtime.contracts.ids import RuntimeId
 from trust_runtime.contracts.sight import Sight
 from trust_runtime.contracts.timeline import Category, Severity, TimelineEvent
@@ -118,6 +119,33 @@ class Chronicle:
             f"{runtime_id}: {text}",
             about=runtime_id,
             data={"audit_head": "contradicted"},
+        )
+
+    def identity_changed(self, change: IdentityChange) -> None:
+        """Tell and record that the own certificate, or whom this runtime trusts, changed."""
+        if not (change.own or change.trust):
+            return
+        parts = [
+            *(["its certificate"] if change.own else []),
+            *(f"trust in {s}" for s in change.trust),
+        ]
+        detail = {"own": change.own, "sites": list(change.trust)}
+        self._timeline.tell(
+            Category.SECURITY,
+            Severity.WARNING,
+            f"{self._own} took up other certificates: {', '.join(parts)}",
+            data=detail,
+        )
+        self._record("identity.changed", detail)
+
+    def certificate_ends(self, days: int) -> None:
+        """Tell, once a day, that the own certificate ends soon or has ended."""
+        self._timeline.tell(
+            Category.SECURITY,
+            Severity.WARNING,
+            f"the certificate of {self._own} "
+            + (f"ends in {days} days" if days >= 0 else f"ended {-days} days ago"),
+            data={"days_left": days},
         )
 
     def recorded(self, records: Sequence[AuditRecord]) -> None:

@@ -144,6 +144,7 @@ class Fleet:
             site=settings.site,
             profile=settings.profile,
             store_fault=self._health.fault,
+            unmet=self._status.unmet(),
             own_trust_reason=self._peers.own_trust_reason,
             allow_write=settings.allow_write,
             config=ConfigFacts(

@@ -4,7 +4,7 @@ What is not built is absent, not zero (D64): the engine's metrics come with the 
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from enum import StrEnum
 
 from trust_runtime.contracts.config import ConfigState
@@ -46,6 +46,7 @@ class Metrics:
         self._config = config
         self._stream = stream
         self._mesh = mesh
+        self.certificate_ends_in_s: Callable[[], int | None] = lambda: None
 
     def read(self) -> tuple[Metric, ...]:
         """Return every metric, as of now."""
@@ -115,6 +116,12 @@ class Metrics:
             "trust_runtime_uptime_ms",
             "Since the start of the process, in milliseconds.",
             [_one(self._running.uptime_ms)],
+        )
+        left_s = self.certificate_ends_in_s()
+        yield _gauge(
+            "trust_cloud_certificate_expires_seconds",
+            "Until the own certificate ends, in seconds; below 0 since it did.",
+            [] if left_s is None else [_one(left_s)],
         )
         now = self._config.status().state
         yield _gauge(

@@ -26,6 +26,7 @@ from trust_runtime.services.offsets import Offsets
 from trust_runtime.services.peer import Peer
 from trust_runtime.services.running import Running
 from trust_runtime.services.signing import Signing
+from trust_runtime.services.trust import Trust
 
 PEERS_MAX: Final = 5_000
 _TOKENS_MAX: Final = 16
@@ -52,6 +53,7 @@ class Peers:
         self._peers: dict[RuntimeId, Peer] = {}
         self._twins = Peer(record=PeerRecord(runtime_id=own))
         self._offsets = Offsets(clock)
+        self.trust = Trust(running=running, signing=signing, clock=clock, log=log)
         self.own_trust_reason: TrustReason | None = None
         self.rejected: dict[str, int] = {}
         self.on_change: Callable[[], None] = lambda: None
@@ -163,7 +165,7 @@ class Peers:
         if read is None:
             return None
         signer, claims, peer = read
-        if peer is self._twins or not peer.is_heard or self._signer_reason(peer, signer):
+        if peer is self._twins or not peer.is_heard or self.trust.reason_against(peer, signer):
             self._reject("event")
             return None
         return claims
@@ -179,7 +181,7 @@ class Peers:
             self._reject("signature")
             return None
         peer = self._peers.get(signer.runtime_id)
-        if peer is None or not peer.is_heard or self._signer_reason(peer, signer):
+        if peer is None or not peer.is_heard or self.trust.reason_against(peer, signer):
             self._reject("event")
             return None
         return (self._clock.wall_ns() - claims.sent_ns - (peer.offset_ns or 0)) // NS_PER_MS
@@ -187,15 +189,16 @@ class Peers:
     def admit(self, signer: SignerFacts) -> TrustReason | None:
         """Return why a validly signed message's signer is untrusted here, or None.
 
-        A key never seen before is pinned on first use (contract 2.4, dev).
+        A key never seen before is pinned on first use (contract 2.4, dev); elsewhere its chain
+        decides, and the pin only says which key it was.
         """
         if signer.runtime_id == self._own:
             return TrustReason.DUPLICATE_INSTANCE
         peer = self._known_or_new(signer.runtime_id)
         if peer is None:
             return TrustReason.NEVER_SEEN
-        reason = self._signer_reason(peer, signer)
-        if reason is None and peer.record.pin is None:
+        reason = self.trust.reason_against(peer, signer)
+        if reason is None and peer.record.pin != self.trust.pin_after(peer, signer):
             peer.signer = signer
             self._keep(peer, pin=signer.pin)
             self._judge(peer)
@@ -266,6 +269,9 @@ class Peers:
             peer = self._known_or_new(signer.runtime_id)
         if peer is None:
             return None
+        if not self.trust.may_speak(peer, signer, as_own=peer is self._twins):
+            self._reject("untrusted")
+            return None
         if not peer.is_new(message.key, claims):
             self._reject("replayed")
             return None
@@ -277,7 +283,9 @@ class Peers:
             peer.probes.clear()
             peer.edges = ()
         peer.pins = {b: p for b, p in peer.pins.items() if b in peer.tokens_since_ns}
-        peer.pins[boot] = signer.pin
+        trusted = self.trust.reason_against(peer, signer) is None
+        if trusted or self.trust.uses_pins:
+            peer.pins[boot] = signer.pin  # Where chains count, an untrusted one proves no twin.
         peer.signer = signer
         leaving = status.lifecycle == "leaving"
         peer.evidence = PeerEvidence(
@@ -291,10 +299,9 @@ class Peers:
         moved = status.mesh.addresses != peer.record.addresses
         left = leaving != peer.record.left_cleanly
         restarted = peer.record.status is not None and peer.record.status.boot_id != boot
-        trusted = self._signer_reason(peer, signer) is None
         peer.record = msgspec.structs.replace(
             peer.record,
-            pin=signer.pin if peer.record.pin is None and trusted else peer.record.pin,
+            pin=self.trust.pin_after(peer, signer) if trusted else peer.record.pin,
             left_cleanly=leaving,
             last_seen_ns=self._clock.wall_ns(),
             addresses=status.mesh.addresses,
@@ -326,10 +333,7 @@ class Peers:
         self.on_change()
 
     def _tell_trust(self, peer: Peer, trust: TrustReason | None) -> None:
-        runtime_id = peer.record.runtime_id
-        told = "trusted" if trust is None else f"untrusted: {trust}"
-        say = self._log.info if trust is None else self._log.error
-        say("trust_changed", f"{runtime_id} is {told}", peer=runtime_id)
+        self.trust.tell(peer, trust)
         peer.trust_reason = trust
         self._keep(peer, pin=peer.record.pin)
         self.on_change()
@@ -340,29 +344,20 @@ class Peers:
         # The own key under the own incarnation; theirs as their beacons proved.
         pins = {own_boot: self._signing.own_pin, **self._twins.pins}
         doubled = is_duplicate(since, pins, now_ns=now_ns)
-        reason = TrustReason.DUPLICATE_INSTANCE if doubled else None
+        reason = self.trust.own_reason(doubled=doubled)
         if reason is not self.own_trust_reason:
             self.own_trust_reason = reason
-            if reason is not None:
-                self._log.error(
-                    "trust_changed",
-                    f"another process runs as {self._own}; writes are refused until one stops",
-                )
-            else:
-                self._log.info("trust_changed", f"{self._own} runs once again")
+            self.trust.tell_own(reason)
             self.on_change()
 
     def _decide_trust(self, peer: Peer, now_ns: MonotonicNs) -> TrustReason | None:
         if is_duplicate(peer.tokens_since_ns, peer.pins, now_ns=now_ns):
             return TrustReason.DUPLICATE_INSTANCE
         if peer.signer is not None:
-            return self._signer_reason(peer, peer.signer)
+            return self.trust.reason_against(peer, peer.signer)
         if peer.record.pin is None:
             return TrustReason.NEVER_SEEN
         return peer.record.trust_reason
-
-    def _signer_reason(self, peer: Peer, signer: SignerFacts) -> TrustReason | None:
-        return peer.reason_against(signer, now_s=self._clock.wall_ns() // NS_PER_S)
 
     def _keep(self, peer: Peer, *, pin: str | None) -> None:
         peer.record = msgspec.structs.replace(peer.record, pin=pin, trust_reason=peer.trust_reason)

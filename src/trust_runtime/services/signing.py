@@ -13,9 +13,13 @@ from trust_runtime.contracts.envelope import (
     TokenType,
 )
 from trust_runtime.contracts.errors import ContractViolation, TokenInvalid
+from trust_runtime.contracts.identity import Distrust, IdentityFacts
 from trust_runtime.contracts.ids import BootId, RuntimeId, spiffe_id
 from trust_runtime.contracts.keyspace import owner_of
+from trust_runtime.contracts.policy import Profile
+from trust_runtime.contracts.presence import TrustReason
 from trust_runtime.contracts.units import NS_PER_S
+from trust_runtime.core.trust import judge_chain, judge_own
 from trust_runtime.ports.clock import Clock
 from trust_runtime.ports.entropy import Entropy
 from trust_runtime.ports.signer import Signer
@@ -39,6 +43,32 @@ class Signing:
     def own_pin(self) -> str:
         """SHA-256 hex of the own public key."""
         return self._signer.own_pin
+
+    @property
+    def own_identity(self) -> IdentityFacts:
+        """The own identity pair in use."""
+        return self._signer.own_identity
+
+    def distrust_in(self, signer: SignerFacts) -> Distrust | None:
+        """Return why a signer's chain is not accepted in `plant` and `wan`, or None (2.4)."""
+        return judge_chain(self._signer.chain_of(signer), now_s=self._now_s())
+
+    def own_distrust(self, profile: Profile) -> Distrust | None:
+        """Return why the own identity is unfit for a profile, or None; `dev` asks for dates only.
+
+        An end of 0 says that there is no certificate: in `dev` one is always made.
+        """
+        if profile is not Profile.DEV:
+            return judge_own(self._signer.own_identity, now_s=self._now_s())
+        late_s = self._now_s() - self._signer.own_not_after_s
+        if late_s <= 0:
+            return None
+        return Distrust(
+            reason=TrustReason.EXPIRED, detail=f"the own certificate expired {late_s} s ago"
+        )
+
+    def _now_s(self) -> int:
+        return self._clock.wall_ns() // NS_PER_S
 
     def broadcast(
         self, kind: TokenType, key: str, content: Any, *, seq: int, boot_id: BootId

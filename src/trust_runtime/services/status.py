@@ -25,6 +25,7 @@ from trust_runtime.services.store_health import StoreHealth
 
 ENGINE_ABSENT: Final = "absent"
 _CONTROL_MODE: Final = "production"
+_GOOD: Final = ("ok", "open", "off", ENGINE_ABSENT)
 _SKEWED_MAX: Final = 8
 """So many are named: with the own clock wrong all differ, and a beacon has at most 8 KiB."""
 
@@ -55,12 +56,14 @@ class Status:
         self._health = health
         self._mesh = mesh
         self.mesh_problem: str | None = None
-        self.mesh_reopen_required = False
         self.reach_problem: str | None = None
         self.discovery_problem: str | None = None
         self.web_port: int | None = None
         self.control_open = False
         self.io_restart_required: Callable[[], bool] = lambda: False
+        self.identity_reasons: Callable[[], tuple[str, ...]] = lambda: ()
+        self.mesh_reopen_required: Callable[[], bool] = lambda: False
+        self.unmet: Callable[[], tuple[str, ...]] = lambda: ()
         self.on_change: Callable[[], None] = lambda: None
 
     def degraded_reasons(self) -> tuple[str, ...]:
@@ -76,6 +79,7 @@ class Status:
             reasons.append(f"discovery: {self.discovery_problem}")
         if self._peers.own_trust_reason is not None:
             reasons.append(f"identity: {self._peers.own_trust_reason}")
+        reasons.extend(self.identity_reasons())
         skewed = [
             f"clock skew: {peer.record.runtime_id} differs by {peer.clock_skew_ms} ms"
             for peer in self._peers
@@ -146,10 +150,10 @@ class Status:
             "mesh": {
                 "state": self._mesh_state(),
                 "tls": settings.mesh.tls,
-                "reopen_required": self.mesh_reopen_required,
                 "peers": sum(1 for peer in self._peers if peer.lifecycle is Lifecycle.ONLINE),
                 "dropped": sum(self._mesh.dropped().values()),
                 "rejected": dict(sorted(self._peers.rejected.items())),
+                "reopen_required": self.mesh_reopen_required(),
             },
             "config": self._config.status(),
             "degraded_reasons": self.degraded_reasons(),
@@ -174,14 +178,15 @@ class Status:
             "state_db": "ok" if self._health.fault is None else self._health.fault,
             "control": "ok" if self.control_open else "control socket is not open",
             "mesh": self._mesh_state(),
-            "profile": "ok",
+            "profile": f"needs {', '.join(unmet)}" if (unmet := self.unmet()) else "ok",
         }
         if self._running.stopping:
             checks["process"] = "stopping"
-        ok = all(value in ("ok", "open", "off", ENGINE_ABSENT) for value in checks.values())
-        return Readiness(
-            ok=ok, checks=checks, denial_code=None if ok else DenialCode.TRANSPORT_FAILURE
-        )
+        failing = [name for name, value in checks.items() if value not in _GOOD]
+        code = DenialCode.TRANSPORT_FAILURE
+        if failing == ["profile"]:
+            code = DenialCode.NOT_CONFIGURED
+        return Readiness(ok=not failing, checks=checks, denial_code=code if failing else None)
 
     def _mesh_state(self) -> str:
         if not self._running.settings.mesh.enabled:

@@ -222,9 +222,9 @@ class Target:
             self._sendings.popitem(last=False)
         return facts, judge_receipt(claims, signer, facts)
 
-    @staticmethod
-    def _may_read(claims: ActionClaims, reason: TrustReason) -> bool:
-        return claims.op in READS and reason is not TrustReason.DUPLICATE_INSTANCE
+    def _may_read(self, claims: ActionClaims, reason: TrustReason) -> bool:
+        doubled = reason is TrustReason.DUPLICATE_INSTANCE
+        return claims.op in READS and self._peers.trust.uses_pins and not doubled
 
     def _order(
         self, origin: RuntimeId, claims: ActionClaims, asked: _Asked, *, facts: ReceiptFacts

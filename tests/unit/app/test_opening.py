@@ -15,11 +15,13 @@ from trust_runtime.adapters.files.project import ProjectTemplate, create_project
 from trust_runtime.adapters.sqlite import open_store
 from trust_runtime.adapters.system.clock import SystemClock
 from trust_runtime.adapters.system.logs import RuntimeLog
+from trust_runtime.app.certifying import ProjectIdentity, export_of_ca, init_ca, revoke
 from trust_runtime.app.opening import Opened, RunOptions, open_process
 from trust_runtime.contracts.audit import AuditFilter
 from trust_runtime.contracts.errors import ExitCode, StartRefused
-from trust_runtime.contracts.presence import Lifecycle
+from trust_runtime.contracts.presence import Lifecycle, TrustReason
 from trust_runtime.contracts.settings import Settings
+from trust_runtime.services.peers import Peers
 
 pytestmark = pytest.mark.anyio
 
@@ -138,3 +140,57 @@ async def test_secrets_that_others_may_read_refuse_the_start(folder: Path, expos
         async with opened(folder):
             pass
     assert refused.value.exit_code is ExitCode.CONFIG
+
+
+def plant(folder: Path) -> ProjectIdentity:
+    """Make the project one of profile plant; nothing else of it is there yet."""
+    with (folder / "runtime.toml").open("a") as file:
+        file.write('runtime.cloud = { profile = "plant", site = "site-a" }\n')
+    return ProjectIdentity(folder)
+
+
+async def test_in_plant_nothing_is_signed_by_itself_and_the_start_goes_on(folder: Path) -> None:
+    plant(folder)
+    async with opened(folder) as process:
+        services = process.services
+        assert not (folder / ".trust" / "identity").exists()
+        services.peers.evaluate()
+        assert services.peers.own_trust_reason is TrustReason.CHAIN_INVALID
+        assert services.fleet.decision_facts().unmet == (
+            "runtime.web.auth='token'",
+            "runtime.web.tls=true",
+            "identity",
+        )
+        assert services.identity.distrust is not None
+        assert "runtime.key is missing" in services.identity.distrust.detail
+
+
+async def test_an_identity_that_is_issued_meanwhile_is_taken_up(folder: Path) -> None:
+    identity = plant(folder)
+    init_ca("site-a", folder / "ca", days=10)
+    async with opened(folder) as process:
+        services = process.services
+        await services.identity.look()
+        identity.issue(folder / "ca", hosts=(), days=5)
+        await services.identity.look()
+        assert services.identity.distrust is None
+        assert own_reason(services.peers) is None
+        assert "identity" not in services.fleet.decision_facts().unmet
+        (reason,) = services.status.degraded_reasons()
+        assert reason.startswith("identity: the certificate ends in ")
+        revoke(folder / "ca", "press-1")
+        export_list(folder / "ca", folder / "a.crl")
+        identity.import_crl(None, folder / "a.crl")
+        await services.identity.look()
+        assert own_reason(services.peers) is TrustReason.REVOKED
+        assert services.fleet.decision_facts().unmet[-1] == "identity"
+
+
+def own_reason(peers: Peers) -> TrustReason | None:
+    """Return the present verdict of a runtime on itself."""
+    return peers.own_trust_reason
+
+
+def export_list(ca: Path, out: Path) -> None:
+    """Export the revocation list of a CA."""
+    out.write_bytes(export_of_ca(ca, crl=True))

@@ -108,8 +108,8 @@ def test_all_errors_of_all_files_come_at_once_each_in_its_place(tmp_path: Path) 
             id="misspelt",
         ),
         pytest.param(
-            'runtime.cloud.profile = "plant"\n',
-            'runtime.toml:4: runtime.cloud.profile: got "plant"; allowed: "dev"; '
+            'runtime.mesh.role = "router"\n',
+            'runtime.toml:4: runtime.mesh.role: got "router"; allowed: "peer" | "client"; '
             "not in this version",
             id="not built",
         ),

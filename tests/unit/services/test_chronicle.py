@@ -14,6 +14,8 @@ from trust_runtime.contracts.audit import AuditRecord, Outcome, Phase, Verdict
 from trust_runtime.contracts.codec import to_plain
 from trust_runtime.contracts.denial import DenialCode
 from trust_runtime.contracts.fleet import Topology, TrustState
+from trust_runtime.contracts.identity import IdentityChange
+from trust_runtime.contracts.ids import SiteName
 from trust_runtime.contracts.policy import Role
 from trust_runtime.contracts.presence import Lifecycle, TrustReason
 from trust_runtime.contracts.sight import Sight
@@ -132,6 +134,34 @@ def test_a_change_of_trust_is_recorded_as_well() -> None:
     assert {about for _, _, about, _ in scene.told()} == {OWN, OTHER}
     assert all(told[:2] == (Category.SECURITY, Severity.CRITICAL) for told in scene.told())
     assert scene.recorded() == [("trust.changed", Outcome.EXECUTED)] * 2
+
+
+def test_other_certificates_are_told_and_recorded() -> None:
+    scene = Scene()
+    change = IdentityChange(own=True, trust=(SiteName("site-b"),))
+
+    async def main() -> None:
+        scene.chronicle.identity_changed(IdentityChange())
+        scene.chronicle.identity_changed(change)
+        await wait_ms(100)
+
+    scene.run(main, length_ms=200)
+    ((category, severity, about, summary),) = scene.told()
+    assert (category, severity, about) == (Category.SECURITY, Severity.WARNING, OWN)
+    assert summary == f"{OWN} took up other certificates: its certificate, trust in site-b"
+    assert scene.recorded() == [("identity.changed", Outcome.EXECUTED)]
+
+
+def test_the_end_of_the_certificate_is_an_event() -> None:
+    scene = Scene()
+    scene.chronicle.certificate_ends(29)
+    scene.chronicle.certificate_ends(-2)
+    texts = [
+        f"the certificate of {OWN} ends in 29 days",
+        f"the certificate of {OWN} ended 2 days ago",
+    ]
+    assert scene.told() == [(Category.SECURITY, Severity.WARNING, OWN, text) for text in texts]
+    assert [one.data for one in scene.made] == [{"days_left": 29}, {"days_left": -2}]
 
 
 def test_changes_of_trust_wait_for_a_store_that_works_and_are_bounded() -> None:

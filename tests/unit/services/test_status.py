@@ -249,3 +249,25 @@ def test_no_key_is_in_what_it_tells() -> None:
     told = f"{here.status.beacon()}{here.status.status()}{here.status.readiness()}"
     assert "canary" not in told
     assert signer_of(OWN).own_pin not in told
+
+
+def test_certificates_are_reasons_and_preconditions_hold_readiness_up() -> None:
+    here = Whole()
+    here.running.ready = here.status.control_open = True
+    here.status.identity_reasons = lambda: ("identity: the certificate ends in 9 days",)
+    assert here.status.degraded_reasons() == ("identity: the certificate ends in 9 days",)
+    assert here.status.readiness().ok
+    here.status.unmet = lambda: ("runtime.web.tls=true", "identity")
+    readiness = here.status.readiness()
+    assert readiness.checks == {**READY, "profile": "needs runtime.web.tls=true, identity"}
+    assert readiness.denial_code is DenialCode.NOT_CONFIGURED
+    here.status.control_open = False
+    assert here.status.readiness().denial_code is DenialCode.TRANSPORT_FAILURE
+    here.status.mesh_reopen_required = lambda: True
+    assert here.status.status()["mesh"]["reopen_required"]
+
+
+def test_unmet_preconditions_are_facts_of_every_decision() -> None:
+    here = Whole()
+    here.status.unmet = lambda: ("identity",)
+    assert here.fleet.decision_facts().unmet == ("identity",)

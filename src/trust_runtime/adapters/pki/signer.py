@@ -17,17 +17,26 @@ from cryptography.hazmat.primitives.asymmetric.utils import (
     decode_dss_signature,
     encode_dss_signature,
 )
+from msgspec import structs
 
-from trust_runtime.adapters.pki.certificates import p256_key_of, parse_certificate, signer_facts
+from trust_runtime.adapters.pki.certificates import (
+    p256_key_of,
+    parse_certificate,
+    pin_of,
+    signer_facts,
+)
 from trust_runtime.adapters.pki.identity import Identity
+from trust_runtime.adapters.pki.identity_state import IdentityState
+from trust_runtime.adapters.pki.trust_store import read_chain, site_trust
 from trust_runtime.contracts.codec import canonical_json, decode_json
 from trust_runtime.contracts.envelope import SignerFacts, TokenType
 from trust_runtime.contracts.errors import ContractViolation, TokenInvalid
+from trust_runtime.contracts.identity import CHAIN_LENGTH_MAX, ChainFacts, IdentityFacts
 from trust_runtime.contracts.ids import spiffe_id
 
 TOKEN_BYTES_MAX: Final = 16_384
-CHAIN_LENGTH_MAX: Final = 4
 KNOWN_HEADERS_MAX: Final = 1_024
+KNOWN_CHAINS_MAX: Final = 8_192
 _COORDINATE_BYTES: Final = 32
 _HEADER_MEMBERS: Final = frozenset({"alg", "typ", "x5c"})
 _ES256: Final = ec.ECDSA(hashes.SHA256())
@@ -43,39 +52,73 @@ class _Signatory(NamedTuple):
 class JwsSigner:
     """Signs with the identity key and reads the signatures of others."""
 
-    def __init__(self, identity: Identity) -> None:
-        chain = [
-            base64.b64encode(one.public_bytes(serialization.Encoding.DER)).decode("ascii")
-            for one in identity.chain
-        ]
-        self._identity = identity
-        self._headers = {
-            kind: _encode(canonical_json({"alg": "ES256", "typ": kind.value, "x5c": chain}))
-            for kind in TokenType
-        }
+    def __init__(self, identity: Identity | IdentityState) -> None:
         # By type and SHA-256 of the header, which spans the certificates; least recent first.
         # Only headers that carried a good signature get in.
         self._known: OrderedDict[tuple[TokenType, bytes], _Signatory] = OrderedDict()
+        # By the chain as sent; emptied whenever what is installed changes.
+        self._chains: OrderedDict[tuple[bytes, ...], ChainFacts] = OrderedDict()
+        self._lone_key = ec.generate_private_key(ec.SECP256R1())
+        state = identity
+        if isinstance(state, Identity):
+            state = IdentityState(own=state.runtime_id, identity=state)
+        self.adopt(state)
+
+    def adopt(self, state: IdentityState) -> None:
+        """Sign with another pair and trust other bundles from now on."""
+        identity = state.identity
+        chain = () if identity is None else identity.chain
+        sent = [
+            base64.b64encode(one.public_bytes(serialization.Encoding.DER)).decode("ascii")
+            for one in chain
+        ]
+        # Without a pair the key lives in memory alone and has no certificate: nothing of what it
+        # signs is accepted anywhere.
+        self._key = self._lone_key if identity is None else identity.key
+        self._pin = pin_of(self._key.public_key())
+        self._trust = state.trust
+        self._chains.clear()
+        self._own = state.facts()
+        self._headers = {
+            kind: _encode(canonical_json({"alg": "ES256", "typ": kind.value, "x5c": sent}))
+            for kind in TokenType
+        }
 
     @property
     def own_pin(self) -> str:
         """See `Signer.own_pin`."""
-        return self._identity.pin
+        return self._pin
 
     @property
     def own_fingerprint(self) -> str:
         """See `Signer.own_fingerprint`."""
-        return self._identity.fingerprint
+        return self._own.fingerprint or ""
 
     @property
     def own_not_after_s(self) -> int:
         """See `Signer.own_not_after_s`."""
-        return self._identity.not_after_s
+        return self._own.not_after_s or 0
+
+    @property
+    def own_identity(self) -> IdentityFacts:
+        """See `Signer.own_identity`."""
+        return self._own
+
+    def chain_of(self, signer: SignerFacts) -> ChainFacts:
+        """See `Signer.chain_of`."""
+        known = self._chains.get(signer.chain)
+        if known is None:
+            known = read_chain(signer, site_trust(self._trust, signer.runtime_id))
+            self._chains[signer.chain] = known
+        self._chains.move_to_end(signer.chain)
+        if len(self._chains) > KNOWN_CHAINS_MAX:
+            self._chains.popitem(last=False)
+        return known
 
     def sign(self, kind: TokenType, claims: Any) -> bytes:
         """See `Signer.sign`."""
         signed = self._headers[kind] + b"." + _encode(canonical_json(claims))
-        r, s = decode_dss_signature(self._identity.key.sign(signed, _ES256))
+        r, s = decode_dss_signature(self._key.sign(signed, _ES256))
         pair = r.to_bytes(_COORDINATE_BYTES, "big") + s.to_bytes(_COORDINATE_BYTES, "big")
         return signed + b"." + _encode(pair)
 
@@ -113,20 +156,20 @@ def _signatory(header: bytes, kind: TokenType) -> _Signatory:
     unknown = sorted(members.keys() - _HEADER_MEMBERS)
     if unknown:
         raise TokenInvalid(f"header member {unknown[0]!a} is not allowed")
-    content = _leaf(members.get("x5c"))
+    chain = _chain(members.get("x5c"))
     try:
-        leaf = parse_certificate(content)
-        return _Signatory(facts=signer_facts(leaf), key=p256_key_of(leaf))
+        leaf = parse_certificate(chain[0])
+        facts = structs.replace(signer_facts(leaf), chain=chain)
+        return _Signatory(facts=facts, key=p256_key_of(leaf))
     except ContractViolation as error:
         raise TokenInvalid("the signer's certificate is unfit") from error
 
 
-def _leaf(chain: object) -> bytes:
-    """Return the first certificate; the others are read where a chain counts (not in `dev`)."""
+def _chain(chain: object) -> tuple[bytes, ...]:
+    """Return the certificates; those after the first are read where a chain counts."""
     if not isinstance(chain, list) or not 1 <= len(chain) <= CHAIN_LENGTH_MAX:
         raise TokenInvalid(f"`x5c` is not a list of 1 to {CHAIN_LENGTH_MAX} certificates")
-    leaf, *_ = [_certificate_bytes(text) for text in chain]
-    return leaf
+    return tuple(_certificate_bytes(text) for text in chain)
 
 
 def _certificate_bytes(text: object) -> bytes:

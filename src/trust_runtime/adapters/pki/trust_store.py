@@ -5,10 +5,10 @@ from pathlib import Path
 from types import MappingProxyType
 
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes
 from msgspec import Struct
 
 from trust_runtime.adapters.pki.bundles import usable_anchors
+from trust_runtime.adapters.pki.certificates import parse_certificate
 from trust_runtime.adapters.pki.crls import (
     claims_to_be_of,
     is_list_of,
@@ -18,6 +18,7 @@ from trust_runtime.adapters.pki.crls import (
 from trust_runtime.adapters.pki.facts import certificate_facts, way_to_anchor
 from trust_runtime.adapters.pki.layout import IdentityLayout
 from trust_runtime.adapters.pki.public_files import pem_of, read_certificates
+from trust_runtime.contracts.envelope import SignerFacts
 from trust_runtime.contracts.errors import ContractViolation, StartRefused
 from trust_runtime.contracts.identity import (
     CHAIN_LENGTH_MAX,
@@ -110,12 +111,24 @@ def chain_facts(
     )
 
 
-def chain_key(chain: Sequence[bytes]) -> bytes:
-    """Return one digest over DER certificates, to know a chain again."""
-    digest = hashes.Hash(hashes.SHA256())
-    for one in chain:
-        digest.update(len(one).to_bytes(4, "big") + one)
-    return digest.finalize()
+def read_chain(signer: SignerFacts, trust: SiteTrust) -> ChainFacts:
+    """Return the same for who signed a message; what was sent along may be anything.
+
+    Args:
+        signer: whose first certificate was read when the signature was.
+        trust: what is installed of that runtime's site.
+    """
+    leaf, *along = signer.chain
+    try:
+        others = [parse_certificate(one) for one in along]
+    except ContractViolation as error:
+        return ChainFacts(
+            runtime_id=signer.runtime_id,
+            leaf=certificate_facts(parse_certificate(leaf)),
+            fault=ChainFault.UNREADABLE,
+            fault_detail=str(error),
+        )
+    return chain_facts((parse_certificate(leaf), *others), signer.runtime_id, trust)
 
 
 def site_trust(snapshot: TrustSnapshot, runtime: RuntimeId) -> SiteTrust:

@@ -180,7 +180,7 @@ _TABLE: Final = (
     _file("runtime.cloud.site", _SITE),
     _live(
         "runtime.cloud.profile",
-        choice(Profile.DEV, later=(Profile.PLANT, Profile.WAN)),
+        choice(*Profile),
         default=str(Profile.DEV),
     ),
     _live("runtime.cloud.wan.allow_write", _RULES, default=[]),

@@ -19,6 +19,7 @@ from trust_runtime.core.config.keys import (
 )
 from trust_runtime.core.config.later import LATER, NOT_IN_THIS_VERSION
 from trust_runtime.core.config.merge import merge_patch
+from trust_runtime.core.config.profile import profile_problem
 from trust_runtime.core.config.rules import value_text
 
 PATCH_KEYS_MAX: Final = 128
@@ -55,7 +56,11 @@ def check_patch(
     merged = merge_patch(document, usable)
     checked = check_values(overlay(file_values, merged))
     found = () if isinstance(checked, Settings) else checked
-    in_values = tuple(_sentence(problem) for problem in found if _can_change(problem, merged))
+    in_values = [_sentence(problem) for problem in found if _can_change(problem, merged)]
+    before = check_values(overlay(file_values, document))
+    if isinstance(before, Settings) and isinstance(checked, Settings):
+        profile = profile_problem(before, checked)
+        in_values += [] if profile is None else [profile]
     return PatchVerdict(problems=(*(text for text in by_key.values() if text), *in_values))
 
 

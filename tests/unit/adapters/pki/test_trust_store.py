@@ -8,6 +8,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.x509.verification import PolicyBuilder, Store
+from msgspec import structs
 
 from certificate_matrix import CA_A, CA_B, GOOD, PRESS, WRONG, Wrong
 from pki_samples import NOW_S, ca_form, key_of, leaf_form, make, pem
@@ -20,7 +21,7 @@ from trust_runtime.adapters.pki.trust_store import (
     SiteTrust,
     TrustSnapshot,
     chain_facts,
-    chain_key,
+    read_chain,
     read_trust,
     site_trust,
 )
@@ -202,9 +203,17 @@ def test_a_damaged_list_lets_nobody_in_who_was_kept_out(
     assert installed.judge(installed.read()) is TrustReason.CHAIN_INVALID
 
 
-def test_a_chain_is_known_again_by_its_bytes() -> None:
-    assert chain_key([b"ab", b"c"]) == chain_key([b"ab", b"c"])
-    assert chain_key([b"ab", b"c"]) != chain_key([b"a", b"bc"])
+def test_what_is_sent_along_with_a_signature_may_be_anything() -> None:
+    trust = SiteTrust(anchors=(make(CA_B),))
+    leaf = make(leaf_form(PRESS), CA_B)
+    sent = leaf.public_bytes(serialization.Encoding.DER)
+    signer = signer_facts(leaf)
+    good = read_chain(structs.replace(signer, chain=(sent,)), trust)
+    assert judge_chain(good, now_s=NOW_S) is None
+    bad = read_chain(structs.replace(signer, chain=(sent, b"anything")), trust)
+    found = judge_chain(bad, now_s=NOW_S)
+    assert found is not None
+    assert found.reason is TrustReason.CHAIN_INVALID
 
 
 def test_more_certificates_than_a_chain_may_have_are_refused() -> None:

@@ -107,12 +107,6 @@ def test_a_missing_key_is_named(path: str) -> None:
             {"historian": {}}, "historian", "not part of this contract", id="the same on top"
         ),
         pytest.param(
-            {"runtime__cloud__profile": "plant"},
-            "runtime.cloud.profile",
-            "not in this version",
-            id="profile plant",
-        ),
-        pytest.param(
             {"runtime__cloud__profile": "prod"}, "runtime.cloud.profile", '"dev"', id="no profile"
         ),
         pytest.param(
@@ -315,11 +309,10 @@ def test_everything_wrong_is_told_at_once_in_order() -> None:
         runtime__log__level="loud",
         bundle__version=2,
         runtime__zzz=1,
-        runtime__cloud__profile="wan",
         **OPEN,
     )
     assert [problem.path for problem in found] == [
-        *("bundle.version", "runtime.cloud.profile", "runtime.log.level"),
+        *("bundle.version", "runtime.log.level"),
         *("runtime.mesh.auth_token", "runtime.zzz"),
     ]
 

@@ -88,7 +88,6 @@ def test_patches_that_may_be_written(patch: dict[str, Any]) -> None:
     [
         ({"log.level": "loud"}, "log.level", '"debug"'),
         ({"log.level": "DEBUG"}, "log.level", '"debug"'),
-        ({"runtime_cloud.profile": "plant"}, "runtime_cloud.profile", "not in this version"),
         ({"web.listen": "0.0.0.0:80"}, "web.auth", "runtime.web.listen is 0.0.0.0:80"),
         (
             {"runtime_cloud.wan.allow_write": [{"action": "cfg_apply", "target": "a*b"}]},
