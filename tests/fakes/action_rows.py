@@ -7,6 +7,7 @@ from fakes.store import FakeStore
 from trust_runtime.contracts.action_rows import KeptRow, RowState
 from trust_runtime.contracts.audit import AuditDraft, AuditRecord
 from trust_runtime.contracts.codec import canonical_json
+from trust_runtime.core.action_rows import over
 
 
 class FakeActionRows:
@@ -22,7 +23,9 @@ class FakeActionRows:
         appended = tuple(drafts)
 
         def work(state: State) -> tuple[AuditRecord, ...]:
-            state.action_rows[row.request_id] = through_json(row)
+            state.action_rows[row.request_id] = through_json(
+                over(row, state.action_rows.get(row.request_id))
+            )
             return state.append(appended)
 
         return await self._store.write(work)

@@ -5,7 +5,7 @@ from typing import Protocol
 import pytest
 from msgspec import structs
 
-from action_row_samples import NOW_NS, lost, named, reported, running
+from action_row_samples import COMMAND, NOW_NS, done, executed, lost, named, reported, running
 from port_contracts.store_samples import DECISION, OUTCOME
 from trust_runtime.contracts.action_rows import RowState
 from trust_runtime.contracts.codec import canonical_json
@@ -54,6 +54,17 @@ class ActionRowStoreContract:
         await world.reopen()
         assert await world.action_rows.find("request-1") == OPEN
         assert len(await world.audit.find(DECISION.audit_id)) == 2
+
+    async def test_an_open_row_is_kept_with_what_it_displaces(self, world: World) -> None:
+        first = done(executed("press-2"))
+        reuse = running("press-2", request=structs.replace(COMMAND, payload={"command": "start"}))
+        await world.action_rows.keep(first)
+        await world.action_rows.keep(reuse)
+        await world.reopen()
+        kept = await world.action_rows.find("request-1")
+        assert kept == structs.replace(reuse, former=first)
+        await world.action_rows.keep(first)
+        assert await world.action_rows.find("request-1") == first
 
     async def test_a_record_that_cannot_be_kept_takes_the_row_along(self, world: World) -> None:
         first = named(1)

@@ -184,7 +184,17 @@ def row_lines(row: ActionRow) -> list[str]:
         for one in row.report.results
     ]
     head = f"{row.state}: {row.action_type} by {row.actor}, request {row.request_id}"
-    return [printable(head), *table(_RESULTS, rows)]
+    return [printable(head), *table(_RESULTS, rows), *_reuse_lines(row)]
+
+
+def _reuse_lines(row: ActionRow) -> list[str]:
+    reuse = row.refused_reuse
+    if reuse is None:
+        return []
+    said = f"{reuse.count} other request(s) under this id were refused, last {reuse.action_type}"
+    why = f"{reuse.denial_code or 'refused'}: {reuse.denial_reason or 'no reason given'}"
+    records = f" ({', '.join(reuse.audit_ids)})" if reuse.audit_ids else ""
+    return [printable(f"{said} by {reuse.actor}: {why}{records}")]
 
 
 def report_lines(report: DispatchReport) -> list[str]:

@@ -93,6 +93,31 @@ class RowReport(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Exactly one per distinct target."""
 
 
+class RefusedReuse(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Other requests that came under the id of a dispatch and were refused everywhere."""
+
+    count: int
+    """How many."""
+
+    at_ns: int
+    """Wall clock of the origin when it decided on the newest one."""
+
+    actor: str
+    """The claim of the newest one."""
+
+    action_type: str
+    """Of the newest one, as given."""
+
+    denial_code: DenialCode | None = None
+    """Why the newest one was refused."""
+
+    denial_reason: str | None = None
+    """For people."""
+
+    audit_ids: tuple[str, ...] = ()
+    """Its records, one per target."""
+
+
 class ActionRow(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The answer of `GET actions/{request_id}`."""
 
@@ -120,6 +145,9 @@ class ActionRow(Struct, frozen=True, kw_only=True, omit_defaults=True):
     report: RowReport
     """As far as it is known; what is learned later replaces what was not known."""
 
+    refused_reuse: RefusedReuse | None = None
+    """Other requests under this id that were refused since; nothing of them happened."""
+
 
 class KeptRow(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A row as the origin keeps it."""
@@ -138,3 +166,7 @@ class KeptRow(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     unsettled: tuple[str, ...] = ()
     """Targets whose ledger has to tell what became of it."""
+
+    former: "KeptRow | None" = None
+    """While this one is not known to have an effect: the row of another request under its id,
+    which is shown again when this one is refused everywhere."""

@@ -4,7 +4,14 @@ from collections.abc import Collection, Sequence
 
 from msgspec import structs
 
-from trust_runtime.contracts.action_rows import ActionRow, KeptRow, RowReport, RowResult, RowState
+from trust_runtime.contracts.action_rows import (
+    ActionRow,
+    KeptRow,
+    RefusedReuse,
+    RowReport,
+    RowResult,
+    RowState,
+)
 from trust_runtime.contracts.actions import ActionRequest
 from trust_runtime.contracts.decisions import Preflight
 from trust_runtime.contracts.denial import DenialCode
@@ -107,8 +114,49 @@ def inherit(row: KeptRow, before: KeptRow | None) -> KeptRow:
     )
 
 
+def over(row: KeptRow, before: KeptRow | None) -> KeptRow:
+    """Return `row` as it is kept in the place of `before`, with what it may have to give back."""
+    is_final = row.row.state is RowState.DONE and not row.unsettled
+    if before is None or is_final:
+        return row
+    former = before.former or before
+    if former.digest == row.digest:
+        return row
+    return structs.replace(row, former=structs.replace(former, former=None))
+
+
+def is_refused(row: KeptRow) -> bool:
+    """Tell whether a dispatch is known to have had no effect: everybody refused."""
+    report = row.row.report
+    return (
+        row.row.state is RowState.DONE
+        and not row.unsettled
+        and report.ok is False
+        and all(r.status in (ResultStatus.DENIED, ResultStatus.SKIPPED) for r in report.results)
+    )
+
+
+def note_reuse(former: KeptRow, refused: KeptRow) -> KeptRow:
+    """Return the row of a dispatch with another request under its id that was refused."""
+    before, report = former.row.refused_reuse, refused.row.report
+    reuse = RefusedReuse(
+        count=1 if before is None else before.count + 1,
+        at_ns=refused.row.created_at_ns,
+        actor=refused.row.actor,
+        action_type=refused.row.action_type,
+        denial_code=report.denial_code,
+        denial_reason=report.denial_reason,
+        audit_ids=tuple(r.audit_id for r in report.results if r.audit_id is not None),
+    )
+    return structs.replace(
+        former, row=structs.replace(former.row, refused_reuse=reuse), former=None
+    )
+
+
 def interrupted(row: KeptRow, *, now_ns: int) -> KeptRow:
     """Return a row that was found running at a start: what was out is not known, and asked for."""
+    if row.former is not None:
+        row = structs.replace(row, former=interrupted(row.former, now_ns=now_ns))
     if row.row.state is RowState.DONE:
         return row
     results = tuple(

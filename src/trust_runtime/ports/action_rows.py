@@ -16,7 +16,10 @@ class ActionRowStore(Protocol):
     async def keep(
         self, row: KeptRow, drafts: Sequence[AuditDraft] = ()
     ) -> tuple[AuditRecord, ...]:
-        """Keep a row, in place of an older one of its id, and append records, in one commit."""
+        """Keep a row, in place of an older one of its id, and append records, in one commit.
+
+        A row that is open is kept with that of another request that it displaces (`core.over`).
+        """
         ...
 
     async def find(self, request_id: str) -> KeptRow | None:

@@ -15,7 +15,15 @@ from trust_runtime.contracts.errors import StoreFailed
 from trust_runtime.contracts.ledger import LedgerAnswer
 from trust_runtime.contracts.results import DispatchReport, TargetResult
 from trust_runtime.contracts.units import NS_PER_S
-from trust_runtime.core.action_rows import done_row, inherit, interrupted, running_row, settle
+from trust_runtime.core.action_rows import (
+    done_row,
+    inherit,
+    interrupted,
+    is_refused,
+    note_reuse,
+    running_row,
+    settle,
+)
 from trust_runtime.core.policy.contract import is_request_id
 from trust_runtime.ports.action_rows import ActionRowStore
 from trust_runtime.ports.clock import Clock
@@ -56,8 +64,8 @@ class ActionRows:
         self._reads: OrderedDict[str, KeptRow] = OrderedDict()
         self._open: OrderedDict[str, KeptRow] = OrderedDict()
         """Writes that run or are not settled: what is on the disk, or about to be."""
-        self._beginning: list[Entry] = []
-        """Writes whose beginning is not durable yet: it may have to be withdrawn."""
+        self._out: dict[str, list[Entry]] = {}
+        """Writes that are on their way: one may have to give back the row it displaced."""
         self._kept = 0
 
     async def load(self) -> None:
@@ -87,14 +95,14 @@ class ActionRows:
         before = self._open.get(request.request_id) if is_write else None
         entry = Entry(row=inherit(row, before), before=before, is_write=is_write)
         self._remember(entry.row, is_write=is_write)
-        self._beginning.append(entry)
+        if is_write:
+            self._out.setdefault(request.request_id, []).append(entry)
         try:
             await self._record(entry.row, drafts, is_write=is_write)
         except StoreFailed:
+            self._left(entry)
             self._withdraw(entry)
             raise
-        finally:
-            self._beginning = [one for one in self._beginning if one is not entry]
         return entry
 
     async def conclude(
@@ -120,6 +128,10 @@ class ActionRows:
         row = inherit(row, entry.before) if entry.is_write else row
         # While the disk says that it runs, what its targets have done is asked for again.
         asked = structs.replace(row, unsettled=entry.row.unsettled)
+        if entry.is_write and is_refused(row):
+            former = await self._former(row, entry.before)
+            row = asked = row if former is None else self._note(former, row)
+        self._left(entry)
         if not self._is_newest(entry):
             # Another dispatch of this id has begun since: that one is shown, unless it fails to.
             self._supersede(entry.row, asked)
@@ -154,10 +166,16 @@ class ActionRows:
             await self._audit.append(drafts)
             return
         is_write = request.action_type != ActionType.STATUS_READ
-        if is_write:
-            row = inherit(row, self._open.get(request.request_id))
-        await self._record(row, drafts, is_write=is_write)
-        self._remember(row, is_write=is_write)
+        before = self._open.get(request.request_id) if is_write else None
+        row = inherit(row, before) if is_write else row
+        former = await self._former(row, before) if is_write and is_refused(row) else None
+        if former is None:
+            await self._record(row, drafts, is_write=is_write)
+            self._remember(row, is_write=is_write)
+            return
+        await self._record(note_reuse(former, row), drafts, is_write=True)
+        if self._open.get(request.request_id) is former:
+            self._remember(self._note(former, row), is_write=True)
 
     async def find(self, request_id: str) -> ActionRow | None:
         """Return the row of the last dispatch of that id, or None.
@@ -198,6 +216,10 @@ class ActionRows:
         after = settle(row, target, told, may_still_begin=may_still_begin)
         if after is row:
             return False
+        former = await self._former(after, None) if is_refused(after) else None
+        if self._open.get(request_id) is not row:
+            return False
+        after = after if former is None else self._note(former, after)
         self._remember(after, is_write=True)
         try:
             await self._record(after, (), is_write=True)
@@ -257,9 +279,37 @@ class ActionRows:
         if entry.before is not None:
             self._remember(entry.before, is_write=True)
 
+    async def _former(self, refused: KeptRow, before: KeptRow | None) -> KeptRow | None:
+        """Return the row of another request whose id a refused one used, or None."""
+        if before is not None and before.digest != refused.digest:
+            return before
+        with suppress(StoreFailed):  # The refusal is shown then.
+            kept = await self._store.find(refused.request_id)
+            former = kept and (kept.former or kept)
+            # What runs is known here, and not as it was when it was displaced.
+            if former and former.digest != refused.digest and former.row.state is RowState.DONE:
+                return former
+        return None
+
+    def _note(self, former: KeptRow, refused: KeptRow) -> KeptRow:
+        """Return the row that is shown again, for whoever still works on it too."""
+        noted = note_reuse(former, refused)
+        self._supersede(former, noted)
+        for entry in self._out.get(former.request_id, ()):
+            if entry.row is former:
+                entry.row = noted
+        return noted
+
+    def _left(self, entry: Entry) -> None:
+        """Note that a dispatch is not on its way any more."""
+        request_id = entry.row.request_id
+        others = [one for one in self._out.pop(request_id, ()) if one is not entry]
+        if others:
+            self._out[request_id] = others
+
     def _supersede(self, row: KeptRow, after: KeptRow | None) -> None:
-        """Have dispatches that are beginning leave behind what became of the one before them."""
-        for entry in self._beginning:
+        """Have dispatches on their way know what became of the one before them."""
+        for entry in self._out.get(row.request_id, ()):
             if entry.before is row:
                 entry.before = after
 

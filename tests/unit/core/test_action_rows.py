@@ -28,6 +28,9 @@ from trust_runtime.core.action_rows import (
     done_row,
     inherit,
     interrupted,
+    is_refused,
+    note_reuse,
+    over,
     running_row,
     settle,
 )
@@ -234,3 +237,57 @@ def test_no_target_gives_an_answer_that_is_not_ok() -> None:
     assert (
         done_row(row, reported(request=request), unknown=(), now_ns=NOW_NS).row.report.ok is False
     )
+
+
+OTHER = structs.replace(COMMAND, payload={"command": "restart"})
+
+
+def test_a_row_that_is_open_keeps_that_of_another_request_until_it_is_known() -> None:
+    first = done(executed("press-2"))
+    reuse = running("press-2", request=OTHER)
+    kept = over(reuse, first)
+    assert kept == structs.replace(reuse, former=first)
+    # Of whatever comes in its place it is the same one that may be shown again.
+    assert over(done(lost("press-2"), unknown=("press-2",), request=OTHER), kept).former == first
+    third = running("press-2", request=structs.replace(COMMAND, payload={"command": "start"}))
+    assert over(third, kept).former == first
+    assert over(running("press-2"), kept).former is None
+    for final in (done(executed("press-2"), request=OTHER), done(refused("press-2"))):
+        assert over(final, kept) == final
+    assert over(reuse, None) == reuse
+
+
+@pytest.mark.parametrize(
+    ("results", "unknown", "is_so"),
+    [
+        ([refused("press-2")], (), True),
+        ([refused("press-2"), refused("press-3")], (), True),
+        ([refused("press-2")], ("press-2",), False),
+        ([refused("press-2"), executed("press-3")], (), False),
+        ([lost("press-2")], (), False),
+        ([gone("press-2")], (), False),
+        ([executed("press-2")], (), False),
+    ],
+)
+def test_refused_is_what_is_known_to_have_had_no_effect(
+    results: list[TargetResult], unknown: tuple[str, ...], *, is_so: bool
+) -> None:
+    assert is_refused(done(*results, unknown=unknown)) is is_so
+    assert not is_refused(running("press-2"))
+
+
+def test_a_reuse_is_noted_and_counted_beside_what_it_was_of() -> None:
+    first, reuse = done(executed("press-2")), done(refused("press-2"), request=OTHER)
+    noted = note_reuse(note_reuse(first, reuse), reuse)
+    said = noted.row.refused_reuse
+    assert said is not None
+    assert (said.count, said.at_ns) == (2, reuse.row.created_at_ns)
+    assert (said.denial_code, said.audit_ids) == (DenialCode.CONFLICT, ("audit-press-2",))
+    assert structs.replace(noted, row=structs.replace(noted.row, refused_reuse=None)) == first
+
+
+def test_a_restart_interrupts_the_row_that_may_be_shown_again_too() -> None:
+    kept = over(running("press-2", request=OTHER), running("press-2"))
+    found = interrupted(kept, now_ns=DONE_NS)
+    assert found.former is not None
+    assert found.former.row.state is RowState.DONE

@@ -401,3 +401,112 @@ async def test_a_conclusion_that_is_not_kept_leaves_alone_what_has_begun_since(
     assert shown.state is RowState.RUNNING
     await rows.conclude(second, reported(executed(P2)), unknown=(), drafts=())
     assert one.store.disk.synced.action_rows[COMMAND.request_id].row.state is RowState.DONE
+
+
+async def used(one: Node, *, silent_first: bool = False) -> tuple[ActionRow, Any]:
+    """Dispatch a shutdown and then something else under its id; return the first row and report."""
+    if silent_first:
+        one.line.ask = silent
+    await one.services.actions.dispatch(shut_down("r", P2), CALLER)
+    first = await row(one)
+    one.line.ask = one.line.pass_on
+    report = await one.services.actions.dispatch(configure("r", P2), CALLER)
+    return first, report
+
+
+@virtual
+async def test_a_refused_reuse_of_an_id_is_shown_beside_the_dispatch_it_was_of(
+    scene: Scene,
+) -> None:
+    one, two = await scene.pair()
+    first, report = await used(one)
+    assert report.results[0].denial_code is DenialCode.CONFLICT
+    assert len(two.stopped) == 1
+    for number in (1, 2):
+        for rows in (rows_of(one), reborn(one)):
+            await rows.load()
+            shown = await rows.find("r")
+            assert shown is not None
+            reuse = shown.refused_reuse
+            assert reuse is not None
+            assert structs.replace(shown, refused_reuse=None) == first
+            assert (reuse.count, reuse.action_type) == (number, "cfg_apply")
+            assert reuse.denial_code is DenialCode.CONFLICT
+            assert reuse.audit_ids == (report.results[0].audit_id,)
+            assert list(rows.unsettled()) == []
+        report = await one.services.actions.dispatch(configure("r", P2), CALLER)
+
+
+@virtual
+async def test_a_reuse_that_is_denied_here_leaves_the_dispatch_shown(scene: Scene) -> None:
+    one, _ = await scene.pair()
+    await one.services.actions.dispatch(shut_down("r", P2), CALLER)
+    first = await row(one)
+    report = await one.services.actions.dispatch(configure("r", "press-9"), CALLER)
+    shown = await row(one)
+    assert structs.replace(shown, refused_reuse=None) == first
+    assert shown.refused_reuse is not None
+    assert shown.refused_reuse.denial_code is report.denial_code
+    assert await reborn(one).find("r") == shown
+
+
+@virtual
+async def test_a_dispatch_that_runs_is_shown_to_its_end_whatever_was_refused_meanwhile(
+    scene: Scene,
+) -> None:
+    one, two = await scene.pair()
+
+    async def slow(message: MeshMessage, timeout_ms: int) -> MeshMessage | Silence:
+        answer = await one.line.pass_on(message, timeout_ms)
+        if b"shutdown" in message.body:
+            await wait_ms(700)
+        return answer
+
+    one.line.ask = slow
+    running = scene.tasks.create_task(one.services.actions.dispatch(shut_down("r", P2), CALLER))
+    await wait_ms(200)
+    await one.services.actions.dispatch(configure("r", P2), CALLER)  # Refused there.
+    await one.services.actions.dispatch(configure("r", "press-9"), CALLER)  # Refused here.
+    shown = await row(one)
+    assert (shown.action_type, shown.state) == ("cmd_invoke", RowState.RUNNING)
+    assert shown.refused_reuse is not None
+    assert shown.refused_reuse.count == 2
+    await running
+    ended = await row(one)
+    assert (ended.state, statuses(ended)) == (RowState.DONE, [ResultStatus.EXECUTED])
+    assert ended.refused_reuse == shown.refused_reuse
+    assert await reborn(one).find("r") == ended
+    assert len(two.stopped) == 1
+
+
+@virtual
+async def test_an_outcome_is_still_asked_for_after_a_refused_reuse(scene: Scene) -> None:
+    one, _ = await scene.pair()
+    await used(one, silent_first=True)
+    shown = await row(one)
+    assert (shown.action_type, shown.refused_reuse) == ("cfg_apply", None)
+    # The shutdown never arrived, so the other request was the first there.
+    assert statuses(shown) == [ResultStatus.EXECUTED]
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+@virtual
+async def test_a_reuse_whose_refusal_is_learned_later_gives_the_row_back(
+    scene: Scene, *, restarted: bool
+) -> None:
+    one, _ = await scene.pair()
+    await one.services.actions.dispatch(shut_down("r", P2), CALLER)
+    first = await row(one)
+    one.line.ask = silent
+    await one.services.actions.dispatch(configure("r", P2), CALLER)
+    assert (await row(one)).action_type == "cfg_apply"
+    rows = reborn(one) if restarted else rows_of(one)
+    await rows.load()
+    assert list(rows.unsettled()) == [("r", P2)]
+    told = LedgerAnswer(state=LedgerState.DONE, digest="sha256:other", low_water_s=0)
+    assert await rows.settle("r", P2, told, may_still_begin=False)
+    shown = await rows.find("r")
+    assert shown is not None
+    assert structs.replace(shown, refused_reuse=None) == first
+    assert shown.refused_reuse is not None
+    assert list(rows.unsettled()) == []

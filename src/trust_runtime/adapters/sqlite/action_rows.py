@@ -9,6 +9,7 @@ from trust_runtime.adapters.sqlite.database import Access, Database
 from trust_runtime.adapters.sqlite.rows import seal, sealed, to_row
 from trust_runtime.contracts.action_rows import KeptRow, RowState
 from trust_runtime.contracts.audit import AuditDraft, AuditRecord
+from trust_runtime.core.action_rows import over
 
 _TABLE: Final = "action_row"
 _PRUNED_AT_ONCE: Final = 500
@@ -29,12 +30,12 @@ class SqliteActionRows:
         self, row: KeptRow, drafts: Sequence[AuditDraft] = ()
     ) -> tuple[AuditRecord, ...]:
         """See `ActionRowStore.keep`."""
-        text = to_row(row)
         is_open = row.row.state is RowState.RUNNING or bool(row.unsettled)
-        columns = (row.request_id, int(is_open), row.row.created_at_ns, len(text))
         appended = tuple(drafts)
 
         def work(access: Access) -> tuple[AuditRecord, ...]:
+            text = to_row(over(row, _find(access, row.request_id)) if is_open else row)
+            columns = (row.request_id, int(is_open), row.row.created_at_ns, len(text))
             access.connection.execute(_KEEP, (*columns, text, seal(_TABLE, text)))
             return append_drafts(access, appended)
 
