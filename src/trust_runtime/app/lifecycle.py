@@ -125,6 +125,7 @@ class Process:
             ("audit", services.audit.watch()),
             ("pairings", services.pairings.run()),
             ("refusals", services.refusals.run()),
+            ("refusals of senders", services.target.refusals.run()),
             ("ledger", _prune(services)),
             ("settling", services.settling.run()),
         ]
@@ -169,6 +170,7 @@ class Process:
         if http is not None:
             await http.close()
         await services.running.in_flight.wait_idle(_IN_FLIGHT_S_MAX)
+        await services.target.refusals.flush()
         with suppress(StoreFailed):
             await services.audit.append(
                 [services.audit.local("process.stop", outcome=Outcome.EXECUTED)]

@@ -17,7 +17,6 @@ from trust_runtime.contracts.actions import (
     ConfigOp,
     VerbRead,
 )
-from trust_runtime.contracts.audit import Outcome, Verdict
 from trust_runtime.contracts.codec import convert, decode_json, to_plain
 from trust_runtime.contracts.denial import Denial, DenialCode, deny
 from trust_runtime.contracts.envelope import ActionBody, ActionClaims, MeshMessage, SignerFacts
@@ -27,7 +26,7 @@ from trust_runtime.contracts.errors import (
     StoreFailed,
     TokenInvalid,
 )
-from trust_runtime.contracts.ids import RuntimeId
+from trust_runtime.contracts.ids import RuntimeId, spiffe_id
 from trust_runtime.contracts.keyspace import action_key, config_key
 from trust_runtime.contracts.ledger import LEDGER_READ, LedgerQuestion
 from trust_runtime.contracts.policy import Caller
@@ -35,7 +34,7 @@ from trust_runtime.contracts.presence import TrustReason
 from trust_runtime.contracts.receipt import MovedFact
 from trust_runtime.contracts.results import ControlReply, ResultStatus, TargetReply
 from trust_runtime.contracts.strict_json import parse_object
-from trust_runtime.contracts.units import API_VERSION, NS_PER_S, MonotonicNs
+from trust_runtime.contracts.units import API_VERSION, MonotonicNs
 from trust_runtime.core.envelope import ReceiptFacts, judge_receipt, time_left_ns
 from trust_runtime.core.policy.contract import is_actor, is_request_id
 from trust_runtime.core.policy.inbound import counted, decide_inbound
@@ -52,6 +51,7 @@ from trust_runtime.services.ledger_reads import LedgerReads
 from trust_runtime.services.order import Order, refusal
 from trust_runtime.services.peers import Peers
 from trust_runtime.services.running import Running
+from trust_runtime.services.sender_refusals import UNKNOWN, SenderRefusals
 from trust_runtime.services.signing import Signing, body_digest
 
 WAITING_MAX: Final = 256
@@ -77,7 +77,11 @@ class _Asked(Struct, frozen=True, kw_only=True):
 
 
 class Target:
-    """Takes what other runtimes ask of this one; nothing unsigned has any effect."""
+    """Takes what other runtimes ask of this one; nothing unsigned has any effect.
+
+    Attributes:
+        refusals: what was refused before a decision, for its records once a second.
+    """
 
     def __init__(  # noqa: PLR0913 - one port or service each
         self,
@@ -109,8 +113,7 @@ class Target:
         self._clock = clock
         self._log = log
         self._sendings: OrderedDict[str, None] = OrderedDict()
-        self._refused_at_ns = 0
-        self._refused = 0
+        self.refusals = SenderRefusals(audit=audit, clock=clock, log=log)
 
     async def answer(self, message: MeshMessage) -> MeshMessage | None:
         """Answer one query; what nobody signed gets no answer, and is counted."""
@@ -140,10 +143,14 @@ class Target:
             # What it asks is not known, so there is no decision to record: counted, like noise.
             await self._count_refused(parsed.reason)
             return refusal(parsed)
-        facts, denial = await self._judge(message, signer, claims)
+        untrusted = self._untrusted(signer, claims)
+        facts = await self._facts(message, signer, claims)
+        denial = untrusted or self._judge(signer, claims, facts)
         if claims.op == LEDGER_READ:
             return refusal(denial) if denial else await self._tell_ledger(origin, parsed.payload)
         order = self._order(origin, claims, parsed, facts=facts)
+        if untrusted is not None:
+            return await self._refuse_untrusted(order, untrusted)
         if denial is None:
             denial = decide_inbound(
                 self._request(claims, parsed.decided),
@@ -192,14 +199,23 @@ class Target:
             return deny(DenialCode.CONTRACT_VIOLATION, "claims and body do not fit the contract")
         return _Asked(op=claims.op, payload=payload, decided=decided)
 
-    async def _judge(
-        self, message: MeshMessage, signer: SignerFacts, claims: ActionClaims
-    ) -> tuple[ReceiptFacts, Denial | None]:
+    def _untrusted(self, signer: SignerFacts, claims: ActionClaims) -> Denial | None:
         reason = self._peers.admit(signer)
+        if reason is None or self._may_read(claims, reason):
+            return None
+        return deny(
+            DenialCode.PERMISSION_DENIED,
+            f"{signer.runtime_id} is untrusted here: {reason}",
+            "check the identity, then trust-runtime pki import-bundle --pin",
+        )
+
+    async def _facts(
+        self, message: MeshMessage, signer: SignerFacts, claims: ActionClaims
+    ) -> ReceiptFacts:
         peer = self._peers.get(signer.runtime_id)
         has_effect = claims.op not in _UNREMEMBERED
         low_water_s = await self._ledger.low_water_s() if has_effect else 0
-        facts = ReceiptFacts(
+        return ReceiptFacts(
             own=self._running.settings.runtime_id,
             body_digest=body_digest(message.body),
             now_ns=self._clock.wall_ns(),
@@ -211,16 +227,14 @@ class Target:
             # The ledger answers a write that comes twice; a read would be executed again.
             jti_seen=not has_effect and claims.jti in self._sendings,
         )
-        if reason is not None and not self._may_read(claims, reason):
-            return facts, deny(
-                DenialCode.PERMISSION_DENIED,
-                f"{signer.runtime_id} is untrusted here: {reason}",
-                "check the identity, then trust-runtime pki import-bundle --pin",
-            )
+
+    def _judge(
+        self, signer: SignerFacts, claims: ActionClaims, facts: ReceiptFacts
+    ) -> Denial | None:
         self._sendings[claims.jti] = None
         while len(self._sendings) > _SENDINGS_MAX:
             self._sendings.popitem(last=False)
-        return facts, judge_receipt(claims, signer, facts)
+        return judge_receipt(claims, signer, facts)
 
     def _may_read(self, claims: ActionClaims, reason: TrustReason) -> bool:
         doubled = reason is TrustReason.DUPLICATE_INSTANCE
@@ -270,28 +284,24 @@ class Target:
 
     async def _count_refused(self, reason: str) -> None:
         """Count what is refused before any decision; recorded at most once a second (D60)."""
-        self._refused += 1
-        now_ns = self._clock.monotonic_ns()
-        if self._refused_at_ns and now_ns - self._refused_at_ns < NS_PER_S:
-            return
-        self._refused_at_ns = now_ns
-        count, self._refused = self._refused, 0
-        self._log.warn("auth_failed", f"{count} unusable actions refused: {reason}")
-        draft = self._audit.local(
-            "auth.failed", outcome=Outcome.DENIED, detail={"count": count, "reason": reason}
-        )
-        denied = structs.replace(
-            draft,
-            actor="unknown",
-            identity="unknown",
-            decision=Verdict.DENIED,
-            denial_code=DenialCode.PERMISSION_DENIED,
-            count=count,
-        )
+        count = self.refusals.take(UNKNOWN, reason)
+        if count:
+            await self.refusals.record(UNKNOWN, count, reason)
+
+    async def _refuse_untrusted(self, order: Order, denial: Denial) -> TargetReply:
+        """Refuse an order of a sender that is not trusted; recorded at most once a second (D60)."""
+        sender = spiffe_id(order.origin)
+        count = self.refusals.take(sender, denial.reason)
+        if count != 1:
+            audit_id = None
+            if count:
+                audit_id = await self.refusals.record(sender, count, denial.reason)
+            return refusal(denial, audit_id=audit_id)
         try:
-            await self._audit.append([denied])
+            return await self._execution.refuse(order, denial)
         except StoreFailed:
-            return
+            self.refusals.give_back(sender, count, denial.reason)
+            raise
 
 
 def _verb_of(payload: Any) -> str | None:

@@ -387,6 +387,51 @@ async def test_a_changed_key_may_read_and_nothing_more(
         assert sends.target.records("phase", "outcome") == [DENIED]
 
 
+@virtual
+async def test_a_flood_of_a_sender_that_is_not_trusted_makes_one_record_a_second(
+    scene: Scene,
+) -> None:
+    sends = await sender(scene)
+    node, refusals = sends.target, sends.target.services.target.refusals
+    node.services.peers.pin(sends.origin.id, "ab" * 32)
+    scene.tasks.create_task(refusals.run(), name="refusals")
+    replies = []
+    for number in range(30):
+        changes = {"request_id": f"r-{number}", "audit_id": f"audit-{number}"}
+        replies.append(await sends.send(**changes))
+        await wait_ms(100)
+    assert all(refused(reply, DenialCode.PERMISSION_DENIED) for reply in replies)
+    await wait_ms(2_000)
+    first, *others = node.store.durable
+    assert (first.action_type, first.audit_id, first.count) == ("cmd_invoke", "audit-0", None)
+    assert len(others) == 3
+    assert {(r.action_type, r.actor) for r in others} == {
+        ("auth.failed", spiffe_id(sends.origin.id))
+    }
+    # None is missing from the count, those of the last moment included.
+    assert 1 + sum(record.count or 0 for record in others) == 30
+    assert sends.effects() == 0
+    assert next(reply.audit_id for reply in replies if reply.audit_id is not None) == "audit-0"
+
+
+@virtual
+async def test_a_refusal_that_a_failed_store_did_not_keep_is_in_a_later_count(
+    scene: Scene,
+) -> None:
+    sends = await sender(scene)
+    node, refusals = sends.target, sends.target.services.target.refusals
+    node.services.peers.pin(sends.origin.id, "ab" * 32)
+    node.store.is_full = True
+    assert (await sends.send()).status is ResultStatus.FAILED
+    assert await node.services.target.answer(_unsigned(sends.action()[0])) is None
+    node.store.is_full = False
+    await refusals.flush()
+    assert [(r.actor, r.count) for r in node.store.durable] == [
+        (spiffe_id(sends.origin.id), 1),
+        ("unknown", 1),
+    ]
+
+
 @pytest.mark.parametrize("op", ["cmd_invoke", "status_read"])
 @virtual
 async def test_a_doubled_origin_may_nothing(scene: Scene, op: str) -> None:
