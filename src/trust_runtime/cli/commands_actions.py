@@ -15,7 +15,7 @@ from trust_runtime.client import Client
 from trust_runtime.contracts.action_rows import ActionRow
 from trust_runtime.contracts.actions import ActionRequest, ActionType, OnDenied
 from trust_runtime.contracts.decisions import Preflight
-from trust_runtime.contracts.errors import ExitCode
+from trust_runtime.contracts.errors import ContractViolation, ExitCode
 from trust_runtime.contracts.receipt import RECEIPT_LIFETIME_S, MovedFact
 from trust_runtime.contracts.results import DispatchReport
 from trust_runtime.contracts.strict_json import parse_object
@@ -241,7 +241,10 @@ def _payload(asked: dict[str, Any]) -> dict[str, Any]:
     if text is not None:
         if verb or params:
             raise click.UsageError("Give either --payload, or --command and --param.")
-        return parse_object(text.encode())
+        try:
+            return parse_object(text.encode())
+        except ContractViolation as error:
+            raise click.UsageError(f"--payload: {error}.") from error
     payload: dict[str, Any] = {} if verb is None else {"command": verb}
     if params:
         payload["params"] = dict(_parameter(one) for one in params)

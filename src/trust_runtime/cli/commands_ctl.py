@@ -19,11 +19,12 @@ from trust_runtime.cli.tables import duration
 from trust_runtime.client import Client
 from trust_runtime.contracts.actions import VERBS
 from trust_runtime.contracts.codec import nearest
-from trust_runtime.contracts.errors import ExitCode
+from trust_runtime.contracts.errors import ContractViolation, ExitCode
 from trust_runtime.contracts.proxies import ControlRequest, DirectRequest, ProxyRequest
 from trust_runtime.contracts.results import ControlReply
 from trust_runtime.contracts.strict_json import parse_object
 from trust_runtime.contracts.units import API_VERSION
+from trust_runtime.core.config.keys import KEYS
 
 _TIMEOUT_S: Final = 5.0
 _WORDS: Final = {
@@ -97,6 +98,7 @@ def ctl(
         echo_json(reply)
     elif reply.ok:
         _show(verb, reply)
+        return _tell_missing(reply, params.get("keys") or [])
     else:
         click.echo(f"error: {printable(reply.error or 'refused')} ({reply.denial_code})", err=True)
         if reply.remedy:
@@ -121,13 +123,13 @@ def parse_action(action: str, words: tuple[str, ...]) -> tuple[str, dict[str, An
     """Return the verb and the parameters that a command line means.
 
     Raises:
-        click.UsageError: there is no such verb, or its words do not fit.
-        ContractViolation: the JSON of `call` is no strict JSON object.
+        click.UsageError: there is no such verb, its words do not fit, or the JSON of `call` is no
+            strict JSON object.
     """
     if action == "call":
         if not 1 <= len(words) <= 2:  # noqa: PLR2004 - a verb and its parameters
             raise click.UsageError("Write: ctl call VERB [JSON].")
-        return _known(words[0]), parse_object(words[1].encode()) if len(words) > 1 else {}
+        return _known(words[0]), _parameters(words[1]) if len(words) > 1 else {}
     verb = _known(action)
     wanted = _WORDS.get(verb.replace(".", "-"), 0)
     if wanted is not None and len(words) != wanted:
@@ -154,12 +156,31 @@ def _known(text: str) -> str:
     raise click.UsageError(f"No such verb '{text}'{nearest(dotted, list(VERBS))}.")
 
 
+def _parameters(text: str) -> dict[str, Any]:
+    try:
+        return parse_object(text.encode())
+    except ContractViolation as error:
+        raise click.UsageError(f"the JSON of call: {error}.") from error
+
+
 def _value(text: str) -> Any:
     """Return JSON as its value, anything else as the text it is."""
     try:
         return json.loads(text)
     except ValueError:
         return text
+
+
+def _tell_missing(reply: ControlReply, keys: list[str]) -> ExitCode:
+    """Name each config key that was asked for and has no value."""
+    found = reply.result if isinstance(reply.result, dict) else {}
+    missing = [key for key in keys if key not in found]
+    for key in missing:
+        hint = nearest(key, [spec.key for spec in KEYS])
+        click.echo(f"error: {printable(key)} has no value here{hint}", err=True)
+    if missing:
+        click.echo("remedy: see trust-runtime ctl config-get for every key", err=True)
+    return ExitCode.ERROR if missing else ExitCode.OK
 
 
 def _show(verb: str, reply: ControlReply) -> None:

@@ -16,7 +16,9 @@ from trust_runtime.cli.options import (
     project_option,
 )
 from trust_runtime.cli.pki_issuing import day, init, issue, renew, revoke
+from trust_runtime.cli.times import moment
 from trust_runtime.contracts.ids import parse_runtime_id
+from trust_runtime.contracts.units import NS_PER_S
 
 _PATH: Final = click.Path(path_type=Path)
 _LISTS: Final = ("peers", "bundles", "notes")
@@ -47,7 +49,11 @@ def show(ctx: click.Context, /, *, project: Path | None, as_json: bool) -> None:
         echo_json(shown)
         return
     for name, value in shown.items():
-        if name not in _LISTS:
+        if name in _LISTS:
+            continue
+        if name.endswith("_s"):  # Seconds since 1970, in JSON.
+            click.echo(f"{name.removesuffix('_s'):<13} {moment(value * NS_PER_S)}")
+        else:
             click.echo(f"{name:<13} {value}")
     for bundle in shown["bundles"]:
         click.echo(_bundle_line(bundle))

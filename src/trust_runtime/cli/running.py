@@ -3,7 +3,7 @@
 import errno
 import sys
 import traceback
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
 import click
 
@@ -17,6 +17,9 @@ from trust_runtime.contracts.errors import (
     StartRefused,
     StoreFailed,
 )
+
+_SHOWN_MAX: Final = 80
+_UTF_8: Final = "use a UTF-8 locale, for example LC_ALL=C.UTF-8"
 
 
 def run(arguments: list[str] | None = None) -> NoReturn:
@@ -51,6 +54,9 @@ def run(arguments: list[str] | None = None) -> NoReturn:
 def _fail_inside(error: Exception, *, verbose: bool) -> NoReturn:
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
         _fail(ExitCode.ERROR, "no space is left where this writes", "free the disk and try again")
+    if isinstance(error, UnicodeEncodeError):
+        what = ascii(str(error.object)[:_SHOWN_MAX])
+        _fail(ExitCode.USAGE, f"{what} is no text in the encoding of this terminal", _UTF_8)
     if verbose:
         traceback.print_exception(error)
     _fail(

@@ -1,12 +1,14 @@
 """`cli.commands_ctl`: what a command line means."""
 
+from pathlib import Path
 from typing import Any
 
 import click
 import pytest
 
+from answering_process import answering
+from command_line import CommandLine
 from trust_runtime.cli.commands_ctl import parse_action
-from trust_runtime.contracts.errors import ContractViolation
 
 
 @pytest.mark.parametrize(
@@ -49,5 +51,17 @@ def test_what_does_not_fit_is_said(action: str, words: tuple[str, ...], said: st
 
 
 def test_the_json_of_call_is_strict() -> None:
-    with pytest.raises(ContractViolation):
+    with pytest.raises(click.UsageError, match="the JSON of call"):
         parse_action("call", ("status", '{"a": 1, "a": 2}'))
+
+
+def test_a_key_that_is_asked_for_and_is_not_there_is_told(
+    command: CommandLine, project: Path, tmp_path: Path
+) -> None:
+    with answering(tmp_path / "c.sock", config__get={"log.level": "info"}):
+        whole = command("ctl", "config-get", "--project", project)
+        found = command("ctl", "config-get", "log.level", "--project", project)
+        missing = command("ctl", "config-get", "log.level", "log.levl", "--project", project)
+    assert (whole.code, found.code, missing.code) == (0, 0, 1)
+    assert '"log.level": "info"' in missing.out
+    assert "log.levl has no value here (did you mean 'log.level'?)" in missing.err

@@ -8,7 +8,9 @@ import pytest
 from command_line import CommandLine
 from trust_runtime.adapters.files.lock import hold_lock
 from trust_runtime.adapters.pki.identity import Identity, load_or_create_identity
+from trust_runtime.cli.times import moment
 from trust_runtime.contracts.ids import RuntimeId
+from trust_runtime.contracts.units import NS_PER_S
 
 NOW_S = 1_790_000_000
 
@@ -45,6 +47,7 @@ def test_show_tells_own_identity_and_every_peer_and_no_key(
     lines = ran.out.splitlines()
     assert f"fingerprint   {identity.fingerprint}" in lines
     assert f"pin           {identity.pin}" in lines
+    assert f"not_before    {moment(identity.not_before_s * NS_PER_S)}" in lines
     assert lines[-1] == f"peer          press-2  trusted  pin {'ab' * 32}"
     as_json = command("pki", "show", "--project", recorded, "--json").out
     assert json.loads(as_json)["spiffe_id"] == "spiffe://trust/default-site/press-1"

@@ -44,6 +44,7 @@ def leaves(group: click.Group, path: tuple[str, ...] = ()) -> Iterator[tuple[str
             yield (*path, name)
 
 
+USE_UTF_8 = "remedy: use a UTF-8 locale, for example LC_ALL=C.UTF-8\n"
 REPORT_IT = "remedy: run again with --verbose and report what it prints\n"
 
 
@@ -153,6 +154,11 @@ def test_without_a_command_a_project_is_played_and_its_exit_code_is_ours(
         (EOFError(), 1, "\n"),
         (BrokenPipeError(), 1, ""),
         (click.ClickException("no"), 2, "Error: no\n"),
+        (
+            UnicodeEncodeError("ascii", "\udcc3\xe4", 0, 2, "ordinal not in range(128)"),
+            2,
+            f"error: '\\udcc3\\xe4' is no text in the encoding of this terminal\n{USE_UTF_8}",
+        ),
         (
             ZeroDivisionError("division by zero"),
             20,
