@@ -98,6 +98,10 @@ class BodyUnread(TrustError):
         self.remedy = remedy
 
 
+class StoreBusy(StoreFailed):
+    """Too many reads wait for the store, which works: only this one was not taken."""
+
+
 class NotDurable(StoreFailed):
     """What was asked has happened, but a power failure may undo it: its sync failed."""
 

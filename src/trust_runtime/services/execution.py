@@ -16,7 +16,7 @@ from trust_runtime.contracts.actions import ActionType
 from trust_runtime.contracts.audit import AuditDraft, Outcome, Phase, Verdict
 from trust_runtime.contracts.codec import digest
 from trust_runtime.contracts.denial import Denial, DenialCode, deny
-from trust_runtime.contracts.errors import ContractViolation, StoreFailed
+from trust_runtime.contracts.errors import ContractViolation, StoreBusy, StoreFailed
 from trust_runtime.contracts.ids import RuntimeId
 from trust_runtime.contracts.ledger import LedgerEntry, LedgerKey, LedgerState, LedgerVerdict
 from trust_runtime.contracts.results import ControlReply, ResultStatus, TargetReply
@@ -70,7 +70,8 @@ class Execution:
     async def execute(self, order: Order) -> TargetReply:
         """Execute one order and return its result; every record of it is durable then.
 
-        A failing store gives `failed`, `transport_failure`, without audit id.
+        A failing store gives `failed`, `transport_failure`, without audit id; one that has too
+        many reads waiting `overloaded`.
         """
         match order.action_type:
             case ActionType.STATUS_READ:
@@ -88,9 +89,10 @@ class Execution:
             return await work
         except StoreFailed as error:
             self._health.failed(error)
+            busy = isinstance(error, StoreBusy)
             return TargetReply(
                 status=ResultStatus.FAILED,
-                denial_code=DenialCode.TRANSPORT_FAILURE,
+                denial_code=DenialCode.OVERLOADED if busy else DenialCode.TRANSPORT_FAILURE,
                 denial_reason=error.reason,
                 remedy=error.remedy,
             )

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from trust_runtime.contracts.errors import StoreFailed
+from trust_runtime.contracts.errors import StoreBusy, StoreFailed
 from trust_runtime.ports.log import Log
 
 
@@ -16,7 +16,9 @@ class StoreHealth:
         self.on_change: Callable[[], None] = lambda: None
 
     def failed(self, error: StoreFailed) -> None:
-        """Note a fault; told once until the store works again."""
+        """Note a fault; told once until the store works again. Being busy with reads is none."""
+        if isinstance(error, StoreBusy):
+            return
         if self.fault is None:
             self._log.error("state_store", error.reason, remedy=error.remedy)
         changed = self.fault != error.reason

@@ -15,7 +15,7 @@ from trust_runtime.contracts.actions import ActionType, ConfigOp
 from trust_runtime.contracts.audit import Outcome, Phase, Verdict
 from trust_runtime.contracts.codec import digest
 from trust_runtime.contracts.denial import DenialCode, deny
-from trust_runtime.contracts.errors import StoreFailed
+from trust_runtime.contracts.errors import StoreBusy, StoreFailed
 from trust_runtime.contracts.ids import RuntimeId
 from trust_runtime.contracts.ledger import LedgerEntry, LedgerKey, LedgerState
 from trust_runtime.contracts.policy import Caller, Role
@@ -682,3 +682,16 @@ def test_whatever_comes_a_request_takes_effect_at_most_once(
         assert len({r.request_id for r in commands}) == len(commands)
 
     play()
+
+
+@virtual
+async def test_a_read_too_many_is_overloaded_and_no_fault_of_the_store(scene: Scene) -> None:
+    does = await doer(scene)
+
+    async def busy() -> TargetReply:
+        raise StoreBusy("1024 reads wait", "ask again")
+
+    reply = await does.node.services.execution.guard(busy())
+    assert (reply.status, reply.denial_code) == (ResultStatus.FAILED, DenialCode.OVERLOADED)
+    assert (reply.denial_reason, reply.remedy) == ("1024 reads wait", "ask again")
+    assert does.node.services.health.fault is None

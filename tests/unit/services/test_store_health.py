@@ -3,7 +3,7 @@
 import pytest
 
 from fakes.log import FakeLog
-from trust_runtime.contracts.errors import StoreFailed
+from trust_runtime.contracts.errors import StoreBusy, StoreFailed
 from trust_runtime.contracts.settings import LogLevel
 from trust_runtime.services.store_health import StoreHealth
 
@@ -27,6 +27,11 @@ def health() -> Watched:
 
 def test_a_new_one_knows_of_no_fault(health: Watched) -> None:
     assert (health.fault, health.remedy) == (None, None)
+
+
+def test_too_many_reads_are_no_fault(health: Watched) -> None:
+    health.failed(StoreBusy("1024 reads wait", "ask again"))
+    assert (health.fault, health.told, health.log.lines) == (None, [], [])
 
 
 def test_a_fault_is_kept_with_its_remedy_and_logged(health: Watched) -> None:

@@ -44,6 +44,7 @@ from trust_runtime.contracts.errors import (
     BodyTooLarge,
     BodyUnread,
     ContractViolation,
+    StoreBusy,
     StoreFailed,
 )
 from trust_runtime.contracts.policy import Caller, allows
@@ -152,6 +153,11 @@ class Pipeline:
             answer = refuse(DenialCode.CONTRACT_VIOLATION, str(error))
         except BodyTooLarge as error:
             answer = refuse_as(_TOO_LARGE, str(error), f"send {self._body_bytes_max} bytes or less")
+        except StoreBusy as error:
+            busy = DenialCode.OVERLOADED
+            answer = refusal_of(
+                deny(busy, error.reason, error.remedy, retry_after_ms=OVERLOAD_RETRY_MS)
+            )
         except (StoreFailed, BodyUnread) as error:
             answer = refuse(DenialCode.TRANSPORT_FAILURE, error.reason, error.remedy)
         except ClientDisconnect:

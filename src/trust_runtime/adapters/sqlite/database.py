@@ -19,11 +19,13 @@ from typing import Any, Final, TypeVar
 from trust_runtime.adapters.sqlite.rows import RowDamaged, read_head
 from trust_runtime.adapters.sqlite.state_file import damage, opening_fault, repair_remedy
 from trust_runtime.contracts.audit import EMPTY_CHAIN, ChainHead
-from trust_runtime.contracts.errors import ContractViolation, StoreFailed
+from trust_runtime.contracts.errors import ContractViolation, StoreBusy, StoreFailed
 
 T = TypeVar("T")
 
 WAITING_MAX: Final = 4_096
+READS_WAITING_MAX: Final = 1_024
+"""Of those, so many may be reads: however many ask, places for writes are left."""
 _CHECKPOINT_WRITES: Final = 256
 """How many writes the journal takes before it is written over from its beginning.
 
@@ -64,6 +66,8 @@ class _Job:
     kind: _Kind
     work: Work[Any]
     future: asyncio.Future[Any]
+    is_plain_read: bool = False
+    """A read that no write waits for."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -107,6 +111,7 @@ class Database:
         self._later_on_failure = on_failure
         self._queue: SimpleQueue[_Job] = SimpleQueue()
         self._waiting = 0
+        self._reads_waiting = 0
         self._writes = 0
         self._fault: _Fault | None = None
         self._closing: asyncio.Future[Any] | None = None
@@ -133,13 +138,25 @@ class Database:
             raise
         self._on_failure = self._later_on_failure
 
-    async def read(self, work: Work[T]) -> T:
+    async def read(self, work: Work[T], *, for_write: bool = False) -> T:
         """Run `work`, which only reads what is durable, and return what it returns.
 
+        Args:
+            work: what to do.
+            for_write: a write waits for it, so that it may take the place of one.
+
         Raises:
+            StoreBusy: too many reads wait.
             StoreFailed: the file cannot be read, or too many jobs wait.
         """
-        return await self._submit(_Kind.READ, work)
+        if for_write:
+            return await self._submit(_Kind.READ, work)
+        if self._reads_waiting >= READS_WAITING_MAX:
+            raise StoreBusy(
+                f"{self.path} is overloaded: {self._reads_waiting} reads wait for the disk",
+                "ask again in a second, and less often",
+            )
+        return await self._submit(_Kind.READ, work, is_plain_read=True)
 
     async def write(self, work: Work[T]) -> T:
         """Run `work` in a transaction and return its value once that is on the disk.
@@ -162,7 +179,9 @@ class Database:
         await asyncio.shield(self._closing)
         self._thread.join()
 
-    def _submit(self, kind: _Kind, work: Work[T]) -> asyncio.Future[T]:
+    def _submit(
+        self, kind: _Kind, work: Work[T], *, is_plain_read: bool = False
+    ) -> asyncio.Future[T]:
         if self._fault is not None:
             raise self._fault.error()
         if self._closing is not None:
@@ -174,12 +193,15 @@ class Database:
             )
         future: asyncio.Future[T] = self._loop.create_future()
         self._waiting += 1
-        self._queue.put(_Job(kind, work, future))
+        self._reads_waiting += is_plain_read
+        self._queue.put(_Job(kind, work, future, is_plain_read))
         return future
 
     def _resolve(self, ended: Sequence[_Done]) -> None:
         """Answer callers; runs on the event loop."""
         self._waiting -= len(ended)
+        # Also of whoever stopped waiting: the work itself kept its place.
+        self._reads_waiting -= sum(done.job.is_plain_read for done in ended)
         for done in ended:
             if done.job.future.done():
                 continue

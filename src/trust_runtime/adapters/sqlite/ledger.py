@@ -35,11 +35,11 @@ class SqliteLedger:
 
     async def find(self, key: LedgerKey) -> LedgerEntry | None:
         """See `LedgerStore.find`."""
-        return await self._database.read(partial(find_entry, key=key))
+        return await self._database.read(partial(find_entry, key=key), for_write=True)
 
     async def low_water_s(self) -> int:
         """See `LedgerStore.low_water_s`."""
-        return await self._database.read(low_water_s)
+        return await self._database.read(low_water_s, for_write=True)
 
     async def begin(self, entry: LedgerEntry, decision: AuditDraft) -> Begun:
         """See `LedgerStore.begin`.

@@ -14,10 +14,13 @@ import pytest
 from port_contracts.store_samples import draft
 from trust_runtime.adapters.sqlite import SqliteStore, open_store
 from trust_runtime.adapters.sqlite import database as database_module
-from trust_runtime.adapters.sqlite.database import WAITING_MAX, Access
+from trust_runtime.adapters.sqlite.database import READS_WAITING_MAX, WAITING_MAX, Access
 from trust_runtime.contracts.audit import AuditFilter
-from trust_runtime.contracts.errors import ContractViolation, StoreFailed
+from trust_runtime.contracts.errors import ContractViolation, StoreBusy, StoreFailed
+from trust_runtime.contracts.ids import RuntimeId
+from trust_runtime.contracts.ledger import LedgerKey
 
+KEY = LedgerKey(origin=RuntimeId("a"), request_id="r")
 pytestmark = pytest.mark.anyio
 
 
@@ -231,6 +234,37 @@ async def test_too_many_waiting_calls_are_refused(path: Path) -> None:
     await asyncio.gather(*calls)
     assert store.audit.head().seq == WAITING_MAX - 1
     await store.audit.append([draft(WAITING_MAX)])
+    await store.close()
+
+
+async def test_a_flood_of_reads_leaves_places_for_writes(path: Path) -> None:
+    store = await open_store(path)
+    async with Gate(store):
+        # The gate's own job is a read that waits too.
+        reads = [
+            asyncio.ensure_future(store.audit.find("audit-1")) for _ in range(READS_WAITING_MAX - 1)
+        ]
+        await asyncio.sleep(0)
+        with pytest.raises(StoreBusy, match="1024 reads wait"):
+            await store.audit.find("audit-1")
+        # Reads that a write needs are as good as writes.
+        needed = [
+            asyncio.ensure_future(store.ledger.low_water_s()),
+            asyncio.ensure_future(
+                store.ledger.find(LedgerKey(origin=RuntimeId("a"), request_id="r"))
+            ),
+        ]
+        writes = [
+            asyncio.ensure_future(store.audit.append([draft(n)]))
+            for n in range(WAITING_MAX - READS_WAITING_MAX - 2)
+        ]
+        await asyncio.sleep(0)
+        with pytest.raises(StoreFailed, match="calls wait") as raised:
+            await store.audit.append([draft(WAITING_MAX)])
+        assert not isinstance(raised.value, StoreBusy)
+    await asyncio.gather(*reads, *needed, *writes)
+    assert store.audit.head().seq == len(writes)
+    assert await store.audit.find("audit-1") is not None
     await store.close()
 
 

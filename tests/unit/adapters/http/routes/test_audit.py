@@ -4,7 +4,7 @@ import pytest
 
 from http_client import CLOUD, Behind, record, serving
 from trust_runtime.contracts.audit import AuditFilter
-from trust_runtime.contracts.errors import StoreFailed
+from trust_runtime.contracts.errors import StoreBusy, StoreFailed
 from trust_runtime.contracts.ids import RuntimeId
 
 
@@ -93,3 +93,11 @@ async def test_a_store_that_cannot_be_read_is_503(path: str) -> None:
         reply = await served.ask("GET", CLOUD + path)
     assert (reply.status, reply.json["denial_code"]) == (503, "transport_failure")
     assert reply.json["remedy"] == "repair it"
+
+
+@pytest.mark.anyio
+async def test_a_store_with_too_many_reads_is_overloaded_and_says_when_to_ask_again() -> None:
+    async with serving(Behind(fault=StoreBusy("1024 reads wait", "ask again"))) as served:
+        reply = await served.ask("GET", CLOUD + "/audit")
+    assert (reply.status, reply.json["denial_code"]) == (503, "overloaded")
+    assert reply.headers["retry-after"] == "1"
