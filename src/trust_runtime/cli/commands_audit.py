@@ -57,7 +57,9 @@ def audit() -> None:
 @click.option("--request-id", help="Only this request.")
 @click.option("--actor", help="Only this claim.")
 @click.option("--runtime", help="Only records from or to this runtime.")
-@click.option("--limit", type=click.IntRange(1, 1000), default=100, show_default=True)
+@click.option(
+    "--limit", type=click.IntRange(1, 1000), default=100, show_default=True, help="At most."
+)
 @click.pass_context
 def list_(
     ctx: click.Context,
@@ -177,11 +179,19 @@ def accept(ctx: click.Context, /, *, runtime_id: str, project: Path | None) -> N
 @audit.command()
 @project_option
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="File to write.")
-@click.option("--format", "form", type=click.Choice(["jsonl", "csv"]), default="jsonl")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["jsonl", "csv"]),
+    default="jsonl",
+    help="JSON lines or CSV.",
+)
 @click.option("--request-id", help="Only this request.")
 @click.option("--actor", help="Only this claim.")
 @click.option("--runtime", help="Only records from or to this runtime.")
-@click.option("--limit", type=click.IntRange(1, 1000), default=1000, show_default=True)
+@click.option(
+    "--limit", type=click.IntRange(1, 1000), default=1000, show_default=True, help="At most."
+)
 @click.pass_context
 def export(
     ctx: click.Context,

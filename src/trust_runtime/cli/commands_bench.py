@@ -28,10 +28,22 @@ def _known(_ctx: click.Context, _parameter: click.Parameter, name: str) -> str:
 @click.command()
 @click.argument("workload", callback=_known)
 @click.option("--samples", type=click.IntRange(1, 1_000_000), help="Values of each series.")
-@click.option("--fanout", type=click.IntRange(1, 256), default=3, show_default=True)
+@click.option(
+    "--fanout",
+    type=click.IntRange(1, 256),
+    default=3,
+    show_default=True,
+    help="Targets of a dispatch.",
+)
 @click.option("--payload-bytes", type=click.IntRange(8, 1_048_576), help="Size of a message.")
 @click.option("--tls", is_flag=True, help="Not in this version.")
-@click.option("--output", type=click.Choice(["table", "json"]), default="table", show_default=True)
+@click.option(
+    "--output",
+    type=click.Choice(["table", "json"]),
+    default="table",
+    show_default=True,
+    help="For people or for tools.",
+)
 @click.option("--plot", type=click.Path(path_type=Path), help="Also draw the samples as SVG.")
 @click.option("--max-p95-us", type=click.FloatRange(min=0), help="Exit 12 above this p95.")
 def bench(

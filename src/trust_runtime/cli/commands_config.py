@@ -136,7 +136,7 @@ def diff(
     that revision of the desired document (0: the empty one) and the newest; with the id of a
     runtime all values in force there and here.
 
-    Example: trust-runtime config diff --target runtime-b --against 3
+    Example: trust-runtime config diff --target runtime-b --against 0
     """
     with connect(ctx, asked) as client:
         view = client.config(target)
@@ -152,7 +152,9 @@ def diff(
 
 @config.command()
 @_target_option
-@click.option("--limit", type=click.IntRange(1, 500), default=20, show_default=True)
+@click.option(
+    "--limit", type=click.IntRange(1, 500), default=20, show_default=True, help="At most."
+)
 @click.option("--before", type=int, help="Only revisions below this one.")
 @utc_option
 @asking_options

@@ -27,7 +27,9 @@ _HEAD: Final = ("time", "severity", "category", "runtime", "what")
     "--category", type=click.Choice([one.value for one in Category]), help="Only this category."
 )
 @click.option("--runtime", help="Only about this runtime.")
-@click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True)
+@click.option(
+    "--limit", type=click.IntRange(1, 1000), default=50, show_default=True, help="At most."
+)
 @click.option("--follow", is_flag=True, help="Go on with what happens, until Ctrl+C.")
 @utc_option
 @asking_options

@@ -35,7 +35,12 @@ _UNASKED: Final = {"name": None, "site": DEFAULT_SITE, "cycle_ms": 100, "driver"
 @click.option("--path", "folder", type=click.Path(path_type=Path), help="Folder of the project.")
 @click.option("--name", help="Name of the runtime (default: from the folder).")
 @click.option("--site", help="Site of the runtime (default: default-site).")
-@click.option("--profile", type=click.Choice([one.value for one in Profile]), default="dev")
+@click.option(
+    "--profile",
+    type=click.Choice([one.value for one in Profile]),
+    default="dev",
+    help="Only dev in this version.",
+)
 @click.option("--cycle-ms", type=_CYCLE_MS, help="Length of a cycle (default: 100).")
 @click.option("--driver", type=_DRIVER, help="Driver of I/O (default: loopback).")
 @click.option("--git", is_flag=True, help="Make the folder a git repository.")

@@ -71,6 +71,19 @@ def test_every_command_has_help_with_an_example(command: CommandLine) -> None:
         assert f"Example: trust-runtime {' '.join(path)} " in " ".join(ran.out.split())
 
 
+def test_every_option_says_what_it_is_for() -> None:
+    def silent(group: click.Group, path: tuple[str, ...]) -> list[str]:
+        found: click.Command | None = group
+        for name in path:
+            assert isinstance(found, click.Group)
+            found = found.get_command(click.Context(found), name)
+        assert found is not None
+        options = [one for one in found.params if isinstance(one, click.Option)]
+        return [one.opts[0] for one in options if not one.help]
+
+    assert {path: said for path in leaves(cli) if (said := silent(cli, path))} == {}
+
+
 def test_the_commands_that_are_here_are_not_called_later_ones() -> None:
     assert {"audit", "pki", "play", "run", "validate"} <= set(BUILT)
     assert not set(BUILT) & set(commands._LATER)
