@@ -12,7 +12,12 @@ from doc_blocks import Reader, parse_blocks
 ROOT = Path(__file__).parent.parent.parent
 DOCUMENTS = sorted(
     path.relative_to(ROOT).as_posix()
-    for pattern in ("README.md", "docs/guides/*.md", "examples/*/README.md")
+    for pattern in (
+        "README.md",
+        "docs/guides/*.md",
+        "docs/reference/pki.md",
+        "examples/*/README.md",
+    )
     for path in ROOT.glob(pattern)
 )
 

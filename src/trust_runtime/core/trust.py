@@ -16,6 +16,7 @@ from trust_runtime.contracts.identity import (
     site_spiffe_id,
 )
 from trust_runtime.contracts.ids import spiffe_id
+from trust_runtime.contracts.policy import Profile
 from trust_runtime.contracts.presence import TrustReason
 
 _DAY_S: Final = 86_400
@@ -84,6 +85,16 @@ def judge_own(identity: IdentityFacts, *, now_s: int) -> Distrust | None:
             detail=f"the certificate names {named}, not {identity.own}",
         )
     return judge_chain(identity.chain, now_s=now_s)
+
+
+def trust_remedy(profile: Profile) -> str:
+    """Return what an operator does about an untrusted runtime."""
+    if profile is Profile.DEV:
+        return "check the identity, then trust-runtime pki import-bundle --pin"
+    return (
+        "see why in the log and with trust-runtime pki show; renew its certificate, or install the"
+        " bundle of its site with trust-runtime pki import-bundle --site"
+    )
 
 
 def days_left(identity: IdentityFacts, *, now_s: int) -> int | None:

@@ -40,6 +40,7 @@ from trust_runtime.core.policy.contract import is_actor, is_request_id
 from trust_runtime.core.policy.inbound import counted, decide_inbound
 from trust_runtime.core.policy.operations import Decided, decided_as
 from trust_runtime.core.receipt import moved_at_target, moved_denial, target_facts
+from trust_runtime.core.trust import trust_remedy
 from trust_runtime.ports.clock import Clock
 from trust_runtime.ports.log import Log
 from trust_runtime.ports.store import LedgerStore
@@ -206,7 +207,7 @@ class Target:
         return deny(
             DenialCode.PERMISSION_DENIED,
             f"{signer.runtime_id} is untrusted here: {reason}",
-            "check the identity, then trust-runtime pki import-bundle --pin",
+            trust_remedy(self._running.settings.profile),
         )
 
     async def _facts(

@@ -17,8 +17,9 @@ from trust_runtime.contracts.identity import (
     common_name,
 )
 from trust_runtime.contracts.ids import RuntimeId, spiffe_id
+from trust_runtime.contracts.policy import Profile
 from trust_runtime.contracts.presence import TrustReason
-from trust_runtime.core.trust import days_left, ends_soon, judge_chain, judge_own
+from trust_runtime.core.trust import days_left, ends_soon, judge_chain, judge_own, trust_remedy
 
 NOW_S: Final = 1_800_000_000
 DAY_S: Final = 86_400
@@ -201,6 +202,13 @@ def test_the_own_identity_must_be_there_and_the_own(own: IdentityFacts, told: st
     assert found is not None
     assert found.reason is TrustReason.CHAIN_INVALID
     assert told in found.detail
+
+
+def test_the_remedy_fits_the_rule_of_the_profile() -> None:
+    assert "--pin" in trust_remedy(Profile.DEV)
+    for profile in (Profile.PLANT, Profile.WAN):
+        assert "import-bundle --site" in trust_remedy(profile)
+        assert "--pin" not in trust_remedy(profile)
 
 
 def test_the_end_is_announced_30_days_before() -> None:

@@ -11,6 +11,7 @@ from trust_runtime.core.config.patch import role_needed
 from trust_runtime.core.policy import grants
 from trust_runtime.core.policy.case import Case, Finding, denied, passed, skipped
 from trust_runtime.core.policy.payload import patch_of
+from trust_runtime.core.trust import trust_remedy
 
 ACROSS_SITES: Final = Role.ENGINEER
 """No caller counts for more at a runtime of another site (contract 5.5)."""
@@ -129,7 +130,7 @@ def check_trust(case: Case) -> Finding:
         detail=f"{case.target} is untrusted: {peer.trust_reason}",
         remedy=f"stop all but one process with the id {case.target}"
         if doubled
-        else "check the identity, then trust-runtime pki import-bundle --pin",
+        else trust_remedy(case.facts.profile),
     )
 
 

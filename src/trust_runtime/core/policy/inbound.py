@@ -15,6 +15,7 @@ from trust_runtime.core.policy.case import Case, DecisionFacts, Finding, denied,
 from trust_runtime.core.policy.patterns import pattern_matches
 from trust_runtime.core.policy.payload import check_payload, patch_of, verb_asked
 from trust_runtime.core.policy.preflight import first_denial
+from trust_runtime.core.trust import trust_remedy
 
 ANNOUNCED_BYTES_MAX: Final = 4_096
 """Half of what a receiver takes of a beacon: a longer one would make its sender look silent."""
@@ -130,7 +131,7 @@ def _check_origin_trust(case: Case, origin: RuntimeId) -> Finding:
         name,
         DenialCode.PERMISSION_DENIED,
         detail=f"{origin} is untrusted here: {reason}",
-        remedy="check the identity, then trust-runtime pki import-bundle --pin",
+        remedy=trust_remedy(case.facts.profile),
     )
 
 

@@ -35,6 +35,7 @@ from trust_runtime.contracts.policy import AllowRule, Profile, Role, allows
 from trust_runtime.contracts.presence import AcceptedWrite, TrustReason
 from trust_runtime.core.policy import access
 from trust_runtime.core.policy.case import DecisionFacts
+from trust_runtime.core.trust import trust_remedy
 
 PASS, SKIP = CheckOutcome.PASS, CheckOutcome.SKIP
 NO, NO_WRITE = DenialCode.PERMISSION_DENIED, DenialCode.ACL_DENIED_CFG_WRITE
@@ -246,7 +247,9 @@ SEEN_AND_UNFIT = [
     TrustReason.CHAIN_INVALID,
     TrustReason.EXPIRED,
     TrustReason.SIGNATURE_INVALID,
+    TrustReason.REVOKED,
 ]
+RENEW = trust_remedy(Profile.PLANT)
 PIN = "check the identity, then trust-runtime pki import-bundle --pin"
 STOP = "stop all but one process with the id press-2"
 
@@ -262,8 +265,8 @@ STOP = "stop all but one process with the id press-2"
                 ("dev write", Profile.DEV, WRITE, NO, PIN),
                 ("dev command", Profile.DEV, COMMAND, NO, PIN),
                 ("dev read", Profile.DEV, READ, PASS, None),
-                ("plant read", Profile.PLANT, READ, NO, PIN),
-                ("wan read", Profile.WAN, READ, NO, PIN),
+                ("plant read", Profile.PLANT, READ, NO, RENEW),
+                ("wan read", Profile.WAN, READ, NO, RENEW),
             ]
         ),
         pytest.param(

@@ -36,6 +36,7 @@ from trust_runtime.core.policy.inbound import (
     decide_inbound,
 )
 from trust_runtime.core.policy.patterns import pattern_matches
+from trust_runtime.core.trust import trust_remedy
 
 NO, NO_WRITE = DenialCode.PERMISSION_DENIED, DenialCode.ACL_DENIED_CFG_WRITE
 BAD, UNSET = DenialCode.CONTRACT_VIOLATION, DenialCode.NOT_CONFIGURED
@@ -148,7 +149,7 @@ def test_trust_in_the_origin(
     assert code_of(denial) is write
     if denial is not None:
         assert denial.reason == f"press-2 is untrusted here: {reason}"
-        assert denial.remedy == "check the identity, then trust-runtime pki import-bundle --pin"
+        assert denial.remedy == trust_remedy(profile)
 
 
 def test_an_origin_that_is_no_peer_yet_is_judged_by_its_signature_alone() -> None:
