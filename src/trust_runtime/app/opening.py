@@ -16,6 +16,7 @@ from trust_runtime.adapters.pki.identity import load_or_create_identity
 from trust_runtime.adapters.pki.identity_files import ProjectIdentityFiles
 from trust_runtime.adapters.pki.identity_state import IdentityState, read_state
 from trust_runtime.adapters.pki.layout import IdentityLayout
+from trust_runtime.adapters.pki.private_files import require_closed
 from trust_runtime.adapters.pki.signer import JwsSigner
 from trust_runtime.adapters.pki.trust_store import read_trust
 from trust_runtime.adapters.reach.sockets import SocketReach
@@ -95,6 +96,7 @@ async def open_process(
     for address in mesh_addresses(settings):
         require_free(address, "runtime.mesh.listen")
     layout = IdentityLayout(folder=folder, tls=settings.tls)
+    require_closed(layout.web_key)
     identity = _identity(layout, settings, now_s=clock.wall_ns() // NS_PER_S)
     signer = JwsSigner(identity)
     mesh = ZenohMesh(_mesh_options(folder, settings), on_problem=partial(log.warn, "mesh_problem"))

@@ -12,6 +12,7 @@ from trust_runtime.adapters.control_socket import NobodyAnswers, ask
 from trust_runtime.adapters.files.lock import hold_lock
 from trust_runtime.adapters.pki.exchanging import shown_bundles
 from trust_runtime.adapters.pki.identity import load_identity
+from trust_runtime.adapters.pki.identity_state import read_state
 from trust_runtime.adapters.pki.layout import IdentityLayout
 from trust_runtime.adapters.pki.pin_file import read_pin
 from trust_runtime.adapters.sqlite import SqliteStore, open_store
@@ -32,12 +33,14 @@ from trust_runtime.contracts.audit import (
 from trust_runtime.contracts.codec import convert, digest
 from trust_runtime.contracts.errors import ExitCode, StartRefused
 from trust_runtime.contracts.ids import RuntimeId, spiffe_id
-from trust_runtime.contracts.policy import Role
+from trust_runtime.contracts.policy import Profile, Role
 from trust_runtime.contracts.presence import PeerRecord
 from trust_runtime.contracts.results import ControlReply
 from trust_runtime.contracts.settings import Settings
 from trust_runtime.contracts.sight import Matrix
+from trust_runtime.contracts.units import NS_PER_S
 from trust_runtime.contracts.witness import FleetAudit
+from trust_runtime.core.trust import judge_own
 
 T = TypeVar("T")
 
@@ -143,6 +146,9 @@ class ProjectRecords:
             }
         bundles, notes = shown_bundles(self._layout(), self.settings.site)
         shown |= {"bundles": [msgspec.to_builtins(one) for one in bundles], "notes": [*notes]}
+        unfit = self._unfit()
+        if unfit is not None:
+            shown |= {"unfit": unfit}
         answer = self._ask("peers.list", {})
         if answer is not None:
             return {**shown, "peers": answer["items"]}
@@ -150,6 +156,18 @@ class ProjectRecords:
             return {**shown, "peers": []}
         records = self._offline(lambda store: store.peers.load())
         return {**shown, "peers": [_kept(record) for record in records]}
+
+    def _unfit(self) -> str | None:
+        """Return why the identity is unfit for `plant` and `wan`; None: it is fit, or only `dev`.
+
+        A project in `dev` is asked too when a CA certified it.
+        """
+        layout = self._layout()
+        if self.settings.profile is Profile.DEV and not layout.own_bundle.exists():
+            return None
+        state = read_state(layout, self.settings.runtime_id)
+        found = judge_own(state.facts(), now_s=SystemClock().wall_ns() // NS_PER_S)
+        return None if found is None else found.detail
 
     def _layout(self) -> IdentityLayout:
         return IdentityLayout(folder=self._folder, tls=self.settings.tls)

@@ -186,6 +186,17 @@ async def test_an_identity_that_is_issued_meanwhile_is_taken_up(folder: Path) ->
         assert services.fleet.decision_facts().unmet[-1] == "identity"
 
 
+async def test_a_web_key_that_others_may_read_refuses_the_start(folder: Path) -> None:
+    with (folder / "runtime.toml").open("a") as file:
+        file.write('runtime.tls = { key_path = "web.key" }\n')
+    (folder / "web.key").write_text("key")
+    (folder / "web.key").chmod(0o644)
+    with pytest.raises(StartRefused, match=r"web\.key has mode 0644") as caught:
+        async with opened(folder):
+            pass
+    assert caught.value.exit_code is ExitCode.CONFIG
+
+
 def own_reason(peers: Peers) -> TrustReason | None:
     """Return the present verdict of a runtime on itself."""
     return peers.own_trust_reason

@@ -153,6 +153,20 @@ def test_wrong_usage_is_code_2_and_makes_nothing(
     assert sorted(plant.rglob("*")) == before
 
 
+def test_show_says_what_makes_an_identity_unfit(
+    command: CommandLine, plant: Path, ca: Path, tmp_path: Path
+) -> None:
+    command("pki", "issue", "--ca", ca, "--project", plant)
+    assert "unfit" not in command("pki", "show", "--project", plant).out
+    command("pki", "revoke", "--ca", ca, "press-1")
+    out = tmp_path / "a.crl"
+    command("pki", "export-crl", "--ca", ca, "--out", out)
+    command("pki", "import-crl", "--project", plant, out)
+    ran = command("pki", "show", "--project", plant)
+    assert "unfit         certificate " in ran.out
+    assert "is revoked by the CA of its site" in ran.out
+
+
 def test_a_key_that_others_may_read_is_not_used(
     command: CommandLine, plant: Path, ca: Path
 ) -> None:

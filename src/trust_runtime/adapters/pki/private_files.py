@@ -59,6 +59,19 @@ def hold_folder(folder: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
+def require_closed(path: Path) -> None:
+    """Refuse a private key that group or others may use; a missing one is somebody else's matter.
+
+    Raises:
+        StartRefused: exit 10; naming the file and its mode.
+    """
+    try:
+        mode = stat.S_IMODE(path.stat().st_mode)
+    except OSError:
+        return
+    _refuse_exposed(path, mode)
+
+
 def read_private(path: Path) -> bytes | None:
     """Return the content of `path`, or None when there is no such file.
 
@@ -68,12 +81,7 @@ def read_private(path: Path) -> bytes | None:
     try:
         with path.open("rb") as file:
             mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
-            if mode & _OTHERS:
-                raise StartRefused(
-                    f"{path} has mode {mode:04o}: group or others may use it",
-                    f"chmod 600 {path}",
-                    ExitCode.CONFIG,
-                )
+            _refuse_exposed(path, mode)
             return file.read()
     except FileNotFoundError:
         return None
@@ -83,6 +91,15 @@ def read_private(path: Path) -> bytes | None:
             f"make {path} a file that this user owns and can read",
             ExitCode.CONFIG,
         ) from error
+
+
+def _refuse_exposed(path: Path, mode: int) -> None:
+    if mode & _OTHERS:
+        raise StartRefused(
+            f"{path} has mode {mode:04o}: group or others may use it",
+            f"chmod 600 {path}",
+            ExitCode.CONFIG,
+        )
 
 
 def _sync_folder(folder: Path) -> None:

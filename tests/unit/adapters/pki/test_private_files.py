@@ -6,6 +6,7 @@ import pytest
 from trust_runtime.adapters.pki.private_files import (
     make_private_folder,
     read_private,
+    require_closed,
     write_private,
 )
 from trust_runtime.contracts.errors import StartRefused
@@ -20,6 +21,16 @@ def test_what_was_written_is_read_and_replaced_whole(tmp_path: Path) -> None:
     assert read_private(path) == b"second"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_key_elsewhere_must_be_closed_too(tmp_path: Path) -> None:
+    path = tmp_path / "web.key"
+    require_closed(path)
+    write_private(path, b"key")
+    require_closed(path)
+    path.chmod(0o604)
+    with pytest.raises(StartRefused, match="has mode 0604"):
+        require_closed(path)
 
 
 def test_a_missing_file_is_none(tmp_path: Path) -> None:
