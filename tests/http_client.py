@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import ssl
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -220,6 +221,8 @@ class Behind:
     metrics: tuple[Metric, ...] = ()
     unknown: list[str] = field(default_factory=list)
     """Addresses of requests that nobody was authenticated for."""
+    tls: ssl.SSLContext | None = None
+    """The server's proof; None for plain HTTP."""
     admit: Callable[[Presented], Caller | Denial] = from_here
     fault: Exception | None = None
     hold: asyncio.Event | None = None
@@ -332,6 +335,7 @@ class Behind:
             admit=self.admit,
             holds=lambda presented: isinstance(self.admit(presented), Caller),
             note_refused=self.unknown.append,
+            tls=self.tls,
         )
 
     def backend(self) -> Backend:
@@ -375,6 +379,8 @@ class Served:
     behind: Behind
     port: int
     task: "asyncio.Task[None]"
+    trusting: ssl.SSLContext | None = None
+    """How clients check the server; set it to speak HTTPS."""
 
     @property
     def host(self) -> str:
@@ -410,7 +416,7 @@ class Served:
     async def connection(
         self,
     ) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
-        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port, ssl=self.trusting)
         try:
             yield reader, writer
         finally:

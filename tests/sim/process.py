@@ -111,6 +111,7 @@ class Process:
         options = RunOptions(folder=Path(), open_log=_open_no_log)
         await _recover(services, stores, options)
         opened = Opened(
+            tls=None,
             services=services,
             mesh=cast(Any, self.mesh),
             reach=cast(Any, self.reach),

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+from trust_runtime.app.tls import web_url
 from trust_runtime.contracts.settings import Settings
 
 
@@ -12,7 +13,7 @@ def start_lines(folder: Path, settings: Settings) -> Iterator[str]:
     yield f"runtime    {settings.runtime_id} (site {settings.site})"
     yield f"project    {folder}"
     yield f"profile    {settings.profile}"
-    yield f"web        http://{web.listen}" if web.enabled else "web        off"
+    yield f"web        {web_url(settings)}" if web.enabled else "web        off"
     yield f"control    unix://{settings.control_socket}"
     if not mesh.enabled:
         yield "mesh       mesh off"

@@ -93,6 +93,8 @@ class Process:
             works = [*self._works(services), ("neighbours", neighbours.run())]
             if http is not None:
                 works.append(("http", http.serve()))
+            if opened.tls is not None:
+                works.append(("web certificate", opened.tls.run()))
             async with asyncio.TaskGroup() as tasks:
                 running = [tasks.create_task(work, name=name) for name, work in works]
                 try:
@@ -257,5 +259,6 @@ def _http(services: Services, opened: Opened) -> HttpServer:
             admit=services.doorkeeper.admit,
             holds=services.doorkeeper.holds,
             note_refused=services.refusals.note,
+            tls=None if opened.tls is None else opened.tls.context,
         ),
     )

@@ -117,7 +117,7 @@ class Neighbours:
             mesh_port=settings.mesh.listen.port if listens else None,
             mesh_tls=settings.mesh.tls,
             web_port=settings.web.listen.port if settings.web.enabled else None,
-            web_tls=False,
+            web_tls=settings.web.enabled and settings.web.tls,
             host_group=settings.discovery.host_group,
             fingerprint=self._services.fingerprint,
         )

@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from trust_runtime.adapters.files.io_file import ProjectIoFile
 from trust_runtime.adapters.files.modes import require_private
+from trust_runtime.adapters.http.tls import ServerTls
 from trust_runtime.adapters.mesh.session import ZenohMesh
 from trust_runtime.adapters.mesh.session_config import MeshOptions
 from trust_runtime.adapters.mesh.tls_material import MeshTls
@@ -30,6 +31,7 @@ from trust_runtime.app.parts import Services, Stores, World
 from trust_runtime.app.projects import STATE_FILE
 from trust_runtime.app.settings import IO_FILE, SYSTEM_IO_FILE, load_settings
 from trust_runtime.app.start_config import Start, choose_start
+from trust_runtime.app.tls import require_tls, tls_files
 from trust_runtime.app.wiring import build
 from trust_runtime.contracts.audit import Outcome
 from trust_runtime.contracts.config import BootRecord
@@ -68,6 +70,8 @@ class Opened(Struct, frozen=True, kw_only=True):
     """Not opened yet."""
     log: RuntimeLog
     """Open."""
+    tls: ServerTls | None
+    """The certificate of the HTTPS listener; None for plain HTTP."""
 
 
 async def open_process(
@@ -83,8 +87,8 @@ async def open_process(
         StartRefused: the process must not start as things are.
     """
     folder, clock = options.folder, SystemClock()
-    load_settings(folder, {})
     require_private(folder)
+    require_tls(folder, load_settings(folder, {}).settings)
     stores, fault = await _open_stores(stack, folder, on_store_failure)
     start = await _choose_start(options, stores)
     settings = start.loaded.settings
@@ -126,7 +130,9 @@ async def open_process(
         services.health.failed(fault)
     else:
         await _recover(services, stores, options)
-    return Opened(services=services, mesh=mesh, reach=reach, log=log)
+    return Opened(
+        services=services, mesh=mesh, reach=reach, log=log, tls=_server_tls(folder, settings, log)
+    )
 
 
 def _identity(layout: IdentityLayout, settings: Settings, *, now_s: int) -> IdentityState:
@@ -225,6 +231,16 @@ async def _recover(services: Services, stores: Stores, options: RunOptions) -> N
     services.timeline.load(newest)
     for record in records:
         services.dialling.take_record(record)
+
+
+def _server_tls(folder: Path, settings: Settings, log: RuntimeLog) -> ServerTls | None:
+    if not (settings.web.enabled and settings.web.tls):
+        return None
+    return ServerTls(
+        tls_files(folder, settings),
+        tell=partial(log.info, "web_certificate"),
+        warn=partial(log.warn, "web_certificate"),
+    )
 
 
 def _mesh_options(folder: Path, settings: Settings) -> MeshOptions:

@@ -9,6 +9,7 @@ from trust_runtime.adapters.pki.identity import load_identity
 from trust_runtime.app.addresses import discovery_addresses
 from trust_runtime.app.projects import require_project
 from trust_runtime.app.settings import ConfigInvalid, load_settings
+from trust_runtime.app.tls import require_tls
 from trust_runtime.contracts.config import SettingProblem
 from trust_runtime.contracts.errors import StartRefused
 from trust_runtime.contracts.settings import Settings
@@ -52,10 +53,10 @@ def validate_project(folder: Path) -> ValidationReport:
         StartRefused: there is no project at all; exit code 10.
     """
     folder = require_project(folder)
-    errors, lines = _private_errors(folder)
     try:
         loaded = load_settings(folder, {})
     except ConfigInvalid as invalid:
+        errors, lines = _private_errors(folder, None)
         return ValidationReport(
             version=1,
             command="validate",
@@ -66,6 +67,7 @@ def validate_project(folder: Path) -> ValidationReport:
             lines=(*invalid.lines, *lines),
         )
     settings = loaded.settings
+    errors, lines = _private_errors(folder, settings)
     return ValidationReport(
         version=1,
         command="validate",
@@ -83,11 +85,15 @@ def validate_project(folder: Path) -> ValidationReport:
     )
 
 
-def _private_errors(folder: Path) -> tuple[tuple[SettingProblem, ...], tuple[str, ...]]:
+def _private_errors(
+    folder: Path, settings: Settings | None
+) -> tuple[tuple[SettingProblem, ...], tuple[str, ...]]:
     """Return what is wrong with the private files: readable by others, or damaged."""
     try:
         require_private(folder)
         load_identity(folder)
+        if settings is not None:
+            require_tls(folder, settings)
     except StartRefused as refused:
         problem = SettingProblem(
             path="", value="nothing", allowed=refused.remedy, message=refused.reason

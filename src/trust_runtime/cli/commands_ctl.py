@@ -7,7 +7,7 @@ from typing import Any, Final
 import click
 
 from trust_runtime.app.records import ProjectControl
-from trust_runtime.cli.asking import TOKEN_VARIABLE, client_of
+from trust_runtime.cli.asking import client_of, credentials_of, with_credentials
 from trust_runtime.cli.options import (
     chosen_project,
     echo_json,
@@ -53,7 +53,6 @@ def _complete_action(
 @project_option
 @click.option("--endpoint", help="Ask over HTTP instead, e.g. http://127.0.0.1:18081.")
 @click.option("--target", help="With --endpoint: another runtime of that one's fleet.")
-@click.option("--token", envvar=TOKEN_VARIABLE, help="With --endpoint: where one is asked for.")
 @click.option(
     "--timeout",
     "timeout_s",
@@ -63,6 +62,7 @@ def _complete_action(
     help="Seconds to wait for the answer.",
 )
 @json_option
+@with_credentials
 @click.pass_context
 def ctl(
     ctx: click.Context,
@@ -73,7 +73,7 @@ def ctl(
     project: Path | None,
     timeout_s: float,
     as_json: bool,
-    **over_http: str | None,
+    **over_http: Any,
 ) -> int:
     """Send one request to the runtime of a project, e.g. status, health, config-get, shutdown.
 
@@ -87,7 +87,7 @@ def ctl(
     verb, params = parse_action(action, words)
     endpoint, target = over_http["endpoint"], over_http["target"]
     if endpoint is not None:
-        with client_of(endpoint, token=over_http["token"], timeout_s=timeout_s) as client:
+        with client_of(endpoint, credentials_of(over_http), timeout_s=timeout_s) as client:
             reply = _ask(client, verb, params, target=target)
     elif target is not None:
         raise click.UsageError("--target needs --endpoint: the control socket is one runtime's.")

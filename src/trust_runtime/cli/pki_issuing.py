@@ -27,7 +27,9 @@ host_option = click.option("--host", "hosts", multiple=True, help=_HOST_HELP)
 @click.command()
 @click.option("--site", required=True, help="Site the CA vouches for.")
 @click.option("--ca", type=_PATH, help="Folder of the CA.  [default: ./pki/SITE]")
-@click.option("--days", type=click.IntRange(1, _DAYS_MAX), default=3650, show_default=True)
+@click.option(
+    "--days", type=click.IntRange(1, _DAYS_MAX), default=3650, show_default=True, help="Validity."
+)
 def init(*, site: str, ca: Path | None, days: int) -> None:
     """Make the certificate authority (CA) of a site.
 

@@ -1,6 +1,7 @@
 """The client for asyncio."""
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -9,6 +10,7 @@ import httpx
 from trust_runtime.client import calls
 from trust_runtime.client.answers import Readiness, StreamMessage
 from trust_runtime.client.calls import Call
+from trust_runtime.client.proving import verification
 from trust_runtime.client.stream import MessageReader
 from trust_runtime.client.wire import (
     EVENTS,
@@ -59,11 +61,20 @@ class AsyncClient:
     """The same for asyncio; use it in an `async with` statement."""
 
     def __init__(
-        self, endpoint: str, *, token: str | None = None, timeout_s: float = TIMEOUT_S
+        self,
+        endpoint: str,
+        *,
+        token: str | None = None,
+        timeout_s: float = TIMEOUT_S,
+        ca: Path | None = None,
     ) -> None:
         """Talk to `endpoint`; see `Client`."""
         self._http = httpx.AsyncClient(
-            base_url=endpoint, headers=headers(token), timeout=timeout_s, trust_env=False
+            base_url=endpoint,
+            headers=headers(token),
+            timeout=timeout_s,
+            verify=verification(endpoint, ca),
+            trust_env=False,
         )
 
     async def __aenter__(self) -> Self:

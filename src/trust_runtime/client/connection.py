@@ -1,6 +1,7 @@
 """The blocking client."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -9,6 +10,7 @@ import httpx
 from trust_runtime.client import calls
 from trust_runtime.client.answers import Readiness, StreamMessage
 from trust_runtime.client.calls import Call
+from trust_runtime.client.proving import verification
 from trust_runtime.client.stream import MessageReader
 from trust_runtime.client.wire import (
     EVENTS,
@@ -62,7 +64,12 @@ class Client:
     """
 
     def __init__(
-        self, endpoint: str, *, token: str | None = None, timeout_s: float = TIMEOUT_S
+        self,
+        endpoint: str,
+        *,
+        token: str | None = None,
+        timeout_s: float = TIMEOUT_S,
+        ca: Path | None = None,
     ) -> None:
         """Talk to `endpoint`, e.g. `http://127.0.0.1:18081`.
 
@@ -70,9 +77,14 @@ class Client:
             endpoint: scheme, host and port.
             token: sent as `Authorization: Bearer`, for runtimes with `web.auth = "token"`.
             timeout_s: how long one call may take, in seconds.
+            ca: PEM certificates that prove an `https` endpoint; absent: those of the system.
         """
         self._http = httpx.Client(
-            base_url=endpoint, headers=headers(token), timeout=timeout_s, trust_env=False
+            base_url=endpoint,
+            headers=headers(token),
+            timeout=timeout_s,
+            verify=verification(endpoint, ca),
+            trust_env=False,
         )
 
     def __enter__(self) -> Self:

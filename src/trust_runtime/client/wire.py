@@ -42,6 +42,11 @@ def no_answer(address: httpx.URL, error: httpx.HTTPError) -> NoAnswer:
         return NoAnswer(
             f"{address} did not answer in time", "ask again, or allow more time", late=True
         )
+    if "CERTIFICATE_VERIFY_FAILED" in str(error):
+        return NoAnswer(
+            f"{address} did not prove that it is the runtime: {error}",
+            "name the CA bundle of its site with --ca FILE, and a name of its certificate",
+        )
     return NoAnswer(
         f"nobody answers at {address}: {error}",
         "start the runtime there, or give the address of another one",

@@ -30,6 +30,28 @@ class WebAuth(StrEnum):
     TOKEN = "token"  # noqa: S105 - the name of a choice
 
 
+@unique
+class TlsMode(StrEnum):
+    """Whose certificates are used."""
+
+    DISABLED = "disabled"
+    SELF_MANAGED = "self-managed"
+    PROVISIONED = "provisioned"
+
+
+class TlsSettings(Struct, frozen=True, kw_only=True):
+    """`runtime.tls`; paths are as given, relative ones to the project folder."""
+
+    mode: TlsMode = TlsMode.DISABLED
+    """Disabled: nothing speaks TLS."""
+    cert_path: str | None = None
+    """Certificate of the HTTPS listener; absent: that of the identity."""
+    key_path: str | None = None
+    """Its key; set exactly when `cert_path` is."""
+    ca_path: str | None = None
+    """Bundle of the own site; absent: `.trust/identity/ca.pem`."""
+
+
 class Address(Struct, frozen=True, kw_only=True):
     """An IP address and a TCP port."""
 
@@ -55,6 +77,8 @@ class WebSettings(Struct, frozen=True, kw_only=True):
     """Further `NAME` or `NAME:PORT` accepted in the Host header."""
     auth: WebAuth = WebAuth.LOCAL
     """Local admits this machine alone; token whoever has one."""
+    tls: bool = False
+    """HTTPS, and nothing else on that port."""
 
 
 class DiscoverySettings(Struct, frozen=True, kw_only=True):
@@ -68,21 +92,6 @@ class DiscoverySettings(Struct, frozen=True, kw_only=True):
     """Interface names that carry mDNS; empty: those of the listen addresses."""
     host_group: str | None
     """Trimmed, lower-cased."""
-
-
-class TlsSettings(Struct, frozen=True, kw_only=True):
-    """`runtime.tls`."""
-
-    mode: str = "disabled"
-    """`disabled`, `self-managed` or `provisioned`."""
-    cert_path: str | None = None
-    """Certificate the web listener serves, absolute or relative to the project folder."""
-    key_path: str | None = None
-    """Its private key."""
-    ca_path: str | None = None
-    """Trust bundle of the own site; None: `.trust/identity/ca.pem`."""
-    require_remote: bool = False
-    """Whether listeners beyond loopback must use TLS."""
 
 
 class MeshSettings(Struct, frozen=True, kw_only=True):

@@ -121,7 +121,9 @@ class Status:
                 desired_etag=meta.desired_etag,
                 schema=CONFIG_SCHEMA_DIGEST,
             ),
-            web=None if self.web_port is None else WebReport(port=self.web_port, tls=False),
+            web=None
+            if self.web_port is None
+            else WebReport(port=self.web_port, tls=settings.web.tls),
             mesh=MeshReport(
                 port=mesh_port,
                 tls=settings.mesh.tls,

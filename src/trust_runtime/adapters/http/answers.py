@@ -9,6 +9,8 @@ from starlette.responses import Response
 from trust_runtime.contracts.codec import encode_json
 
 JSON: Final = "application/json"
+_NOTHING: Final = "default-src 'none'; frame-ancestors 'none'"
+"""What an answer that is no page may load, should a browser show it all the same."""
 
 
 def json_answer(
@@ -22,20 +24,19 @@ def bytes_answer(
     content: bytes, *, status: int = 200, headers: Mapping[str, str] | None = None
 ) -> Response:
     """Return ready JSON text as an answer."""
-    return Response(content, status, {**_common(), **(headers or {})}, media_type=JSON)
+    return Response(content, status, {**common(), **(headers or {})}, media_type=JSON)
 
 
 def text_answer(content: str, *, media_type: str) -> Response:
     """Return a text for programs that is not JSON."""
-    return Response(content.encode(), headers=_common(), media_type=media_type)
+    return Response(content.encode(), headers=common(), media_type=media_type)
 
 
 def page_answer(html: bytes, *, policy: str) -> Response:
     """Return a page; `policy` says what it may load and run."""
     headers = {
-        **_common(),
+        **common(),
         "content-security-policy": policy,
-        "referrer-policy": "no-referrer",
         "x-frame-options": "DENY",
     }
     return Response(html, headers=headers, media_type="text/html; charset=utf-8")
@@ -46,10 +47,14 @@ def audit_header(audit_id: str | None) -> dict[str, str]:
     return {} if audit_id is None else {"x-trust-audit-id": audit_id}
 
 
-def _common() -> dict[str, str]:
+def common() -> dict[str, str]:
     """Return what every answer says."""
     return {
         "date": formatdate(usegmt=True),
         "cache-control": "no-store",
         "x-content-type-options": "nosniff",
+        "referrer-policy": "no-referrer",
+        "cross-origin-opener-policy": "same-origin",
+        "cross-origin-resource-policy": "same-origin",
+        "content-security-policy": _NOTHING,
     }

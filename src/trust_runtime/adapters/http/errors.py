@@ -55,6 +55,11 @@ def refuse(code: DenialCode, reason: str, remedy: str | None = None) -> Refusal:
     return refusal_of(deny(code, reason, remedy))
 
 
+def refuse_malformed(reason: str) -> Refusal:
+    """Return the refusal of what is no request."""
+    return refuse(DenialCode.CONTRACT_VIOLATION, reason, "send HTTP/1.1 as RFC 9112 has it")
+
+
 def refuse_as(status: int, reason: str, remedy: str) -> Refusal:
     """Return a `contract_violation` with another status than 400 (404, 405, 413, 415)."""
     return Refusal(denial=deny(DenialCode.CONTRACT_VIOLATION, reason, remedy), status=status)

@@ -9,6 +9,7 @@ from typing import Final
 from msgspec import Struct
 
 HTTP_PORT: Final = 80
+HTTPS_PORT: Final = 443
 _PORT_MAX: Final = 65_535
 _AUTHORITY: Final = re.compile(
     r"(?:\[(?P<ipv6>[0-9a-f:.]+)\]|(?P<name>[a-z0-9._-]+))(?::(?P<port>[0-9]{1,5}))?"
@@ -69,10 +70,17 @@ def is_own_host(authority: Authority, own: OwnHosts, allowed: Collection[str]) -
     return any(authority == parse_authority(entry, default_port=own.port) for entry in allowed)
 
 
-def is_own_origin(origin: str, host: Authority) -> bool:
-    """Tell whether a page of this very server sent the request (`null` is none of its pages)."""
+def is_own_origin(origin: str, host: Authority, *, is_secure: bool = False) -> bool:
+    """Tell whether a page of this very server sent the request (`null` is none of its pages).
+
+    Args:
+        origin: as the header has it.
+        host: what the Host header names.
+        is_secure: whether the server speaks HTTPS, and nothing else.
+    """
     scheme, separator, rest = origin.strip().lower().removesuffix("/").partition("://")
-    return scheme == "http" and bool(separator) and parse_authority(rest) == host
+    wanted, port = ("https", HTTPS_PORT) if is_secure else ("http", HTTP_PORT)
+    return scheme == wanted and bool(separator) and parse_authority(rest, default_port=port) == host
 
 
 @functools.lru_cache(maxsize=64)

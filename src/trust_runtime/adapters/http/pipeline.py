@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import secrets
+import ssl
 import traceback
 from collections import Counter
 from collections.abc import Callable
@@ -26,6 +27,8 @@ from trust_runtime.adapters.http.errors import (
     to_response,
 )
 from trust_runtime.adapters.http.hosts import (
+    HTTP_PORT,
+    HTTPS_PORT,
     Authority,
     OwnHosts,
     is_loopback,
@@ -55,6 +58,7 @@ _TOO_MANY: Final = 429
 _TOO_LARGE: Final = 413
 _UNSUPPORTED_MEDIA: Final = 415
 _INTERNAL: Final = 500
+_HSTS: Final = (b"strict-transport-security", b"max-age=31536000")
 _LOG: Final = logging.getLogger(__name__)
 _TRACE_CHARACTERS_MAX: Final = 7_000
 
@@ -71,6 +75,9 @@ class Door(Struct, frozen=True, kw_only=True):
     note_refused: Callable[[str], None]
     """Told of each address that failed to authenticate (D60)."""
 
+    tls: ssl.SSLContext | None = None
+    """The server's proof; None for plain HTTP."""
+
 
 class Entrance(Struct, frozen=True, kw_only=True):
     """What the stages before the endpoint compare a request with."""
@@ -80,6 +87,9 @@ class Entrance(Struct, frozen=True, kw_only=True):
 
     allowed: tuple[str, ...]
     """Further hosts of the configuration in force."""
+
+    is_secure: bool = False
+    """Whether this is HTTPS."""
 
 
 class _Request(Struct, frozen=True, kw_only=True):
@@ -131,6 +141,8 @@ class Pipeline:
         async def tell(message: Message) -> None:
             nonlocal started
             started = True
+            if message["type"] == "http.response.start" and scope.get("scheme") == "https":
+                message = {**message, "headers": [*message["headers"], _HSTS]}
             await send(message)
 
         try:
@@ -218,7 +230,9 @@ class Pipeline:
     def _host(self, request: _Request, target: bytes) -> Authority | Refusal:
         """Stage 2: is the request for this server at all."""
         given = request.headers.getlist("host")
-        authority = parse_authority(given[0]) if len(given) == 1 else None
+        entrance = self._entrance()
+        port = HTTPS_PORT if entrance.is_secure else HTTP_PORT
+        authority = parse_authority(given[0], default_port=port) if len(given) == 1 else None
         if authority is None or not target.startswith(b"/"):
             self._refused["malformed_host"] += 1
             return refuse(
@@ -226,7 +240,6 @@ class Pipeline:
                 "the request has not exactly one well-formed Host, or its target is no path",
                 "send one Host: NAME:PORT and a target that begins with /",
             )
-        entrance = self._entrance()
         own = entrance.hosts
         here = structs.replace(own, ips=own.ips | {request.own_ip})
         if is_own_host(authority, here, entrance.allowed):
@@ -276,7 +289,9 @@ class Pipeline:
         origins = request.headers.getlist("origin")
         if request.method not in ("POST", "DELETE") or not origins:
             return None
-        if len(origins) == 1 and is_own_origin(origins[0], host):
+        if len(origins) == 1 and is_own_origin(
+            origins[0], host, is_secure=self._entrance().is_secure
+        ):
             return None
         self._refused["origin"] += 1
         return refuse(

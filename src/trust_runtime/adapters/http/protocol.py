@@ -16,7 +16,7 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
-from trust_runtime.adapters.http.errors import Refusal, refuse_as, to_bytes
+from trust_runtime.adapters.http.errors import Refusal, refuse_malformed, to_bytes
 from trust_runtime.contracts.denial import DenialCode, deny
 
 TARGET: Final = "target"
@@ -25,7 +25,6 @@ TARGET: Final = "target"
 SURPLUS: Final = "surplus"
 """Member of the ASGI scope's `state` that is True on a connection beyond the limit."""
 
-_BAD_REQUEST: Final = 400
 _REQUEST_TIMEOUT: Final = 408
 _TOGETHER_BYTES_MAX: Final = 16_384
 _FIELD_EXTRA_BYTES: Final = 4  # ": " and the end of the line
@@ -134,7 +133,7 @@ class Connection(HttpToolsProtocol):
             if self._field_bytes > self._limits.head_bytes:
                 self._refuse_long_head()
             else:
-                self._refuse(_malformed("the request is no well-formed HTTP/1.1"))
+                self._refuse(refuse_malformed("the request is no well-formed HTTP/1.1"))
 
     def eof_received(self) -> bool:  # type: ignore[override] # uvicorn drops what is being answered
         """Answer a client that says it has sent everything; tell whether to stay open for that.
@@ -142,6 +141,8 @@ class Connection(HttpToolsProtocol):
         A client that says so in the midst of its answer has left: nobody reads a stream to its end
         with its own side closed.
         """
+        if self.transport.get_extra_info("ssl_object") is not None:
+            return False  # TLS says goodbye in both directions at once.
         newest = self._newest()
         if self._phase in (_Phase.BODY, _Phase.CLOSING) or newest is None:
             return False
@@ -308,7 +309,7 @@ class Connection(HttpToolsProtocol):
 
     def _refuse_long_head(self) -> None:
         most = self._limits.head_bytes
-        self._refuse(_malformed(f"request line and headers have more than {most} bytes"))
+        self._refuse(refuse_malformed(f"request line and headers have more than {most} bytes"))
 
     def _refuse(self, refusal: Refusal) -> None:
         """Answer below the application and end the connection."""
@@ -345,8 +346,10 @@ class Connection(HttpToolsProtocol):
         self._phase = _Phase.CLOSING
         self.flow.resume_reading()
         try:
-            if self.transport.can_write_eof():
-                self.transport.write_eof()
+            if not self.transport.can_write_eof():
+                self.close()  # Over TLS the goodbye waits for that of the client, for as long.
+                return
+            self.transport.write_eof()
         except OSError:  # Reset by the client, a moment before the loop hears of it.
             self.abort()
             return
@@ -393,7 +396,3 @@ class _AnswerSide(asyncio.Transport):
     def close(self) -> None:
         self._flush()
         self._connection.answered()
-
-
-def _malformed(reason: str) -> Refusal:
-    return refuse_as(_BAD_REQUEST, reason, "send HTTP/1.1 as RFC 9112 has it")

@@ -9,6 +9,7 @@ from typing import Final
 from uvicorn.config import Config as UvicornConfig
 from uvicorn.server import ServerState
 
+from trust_runtime.adapters.http.arriving import Arrivals
 from trust_runtime.adapters.http.endpoint import Actions, Audit, Backend, Config, Fleet, Watching
 from trust_runtime.adapters.http.hosts import OwnHosts, shortest_ip
 from trust_runtime.adapters.http.large_bodies import LargeBodies
@@ -35,6 +36,7 @@ class HttpServer:
         refused: how many requests were refused before any decision, by stage.
     """
 
+    _arrivals: Arrivals | None = None  # Only HTTPS has any, once it serves.
     _socket: socket.socket | None = None
     _listener: asyncio.Server | None = None
 
@@ -70,13 +72,13 @@ class HttpServer:
             metrics: gives what the services measured.
             door: asked for each request that is not to an open endpoint.
             limits: sizes and deadlines; absent: those of the contract.
-            grace_s: how long running requests may take once the server closes.
+            grace_s: how long running requests may take on closing.
         """
         self._web = web
         self._grace_s = grace_s
+        self._tls = door.tls
         self._traffic = Traffic(limits or Limits())
-        self._state = ServerState()
-        self._closed = asyncio.Event()
+        self._state, self._closed = ServerState(), asyncio.Event()
         self._hosts = OwnHosts(ips=frozenset(), names=frozenset(), port=0)
         self._large = LargeBodies(bytes_max=self._traffic.limits.body_bytes)
         self._pipeline = Pipeline(
@@ -92,7 +94,7 @@ class HttpServer:
                 metrics=metrics,
                 refused=self._traffic.refused,
             ),
-            entrance=lambda: Entrance(hosts=self._hosts, allowed=self._web().allowed_hosts),
+            entrance=self._entrance,
             refused=self._traffic.refused,
             door=door,
             large=self._large,
@@ -143,8 +145,14 @@ class HttpServer:
             return
         config = _uvicorn_config(self._pipeline)
         loop = asyncio.get_running_loop()
+
+        def connect() -> Connection:
+            return Connection(config, self._state, self._traffic)
+
+        if self._tls is not None:
+            self._arrivals = Arrivals(self._traffic, self._tls, connect)
         self._listener = await loop.create_server(
-            lambda: Connection(config, self._state, self._traffic),
+            connect if self._arrivals is None else self._arrivals.arrive,
             sock=self._socket,
             backlog=_BACKLOG,
         )
@@ -183,10 +191,19 @@ class HttpServer:
             connection.abort()
         await asyncio.sleep(0)
 
+    def _entrance(self) -> Entrance:
+        return Entrance(
+            hosts=self._hosts,
+            allowed=self._web().allowed_hosts,
+            is_secure=self._tls is not None,
+        )
+
     def _connections(self) -> tuple[Connection, ...]:
         return tuple(c for c in self._state.connections if isinstance(c, Connection))
 
     def _stop_listening(self) -> None:
+        if self._arrivals is not None:
+            self._arrivals.close()
         if self._listener is not None:
             self._listener.close()
         elif self._socket is not None:

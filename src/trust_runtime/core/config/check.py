@@ -14,7 +14,6 @@ from trust_runtime.contracts.settings import (
     LogLevel,
     MeshSettings,
     Settings,
-    TlsSettings,
     WebAuth,
     WebSettings,
 )
@@ -29,7 +28,7 @@ from trust_runtime.core.config.keys import (
 from trust_runtime.core.config.later import NOT_IN_THIS_VERSION, OTHER_CONTRACTS
 from trust_runtime.core.config.link_entries import end_problems, entry_problems, read_entries
 from trust_runtime.core.config.rules import is_loopback, parse_address, value_text
-from trust_runtime.core.config.web_rules import TOKEN, WEB_RULES, secret_of
+from trust_runtime.core.config.web_rules import TOKEN, WEB_RULES, secret_of, tls_settings
 
 _ALLOW_WRITE: Final = "runtime.cloud.wan.allow_write"
 _LINKS: Final = "runtime.cloud.links.transports"
@@ -179,21 +178,6 @@ def _mesh_exposure(get: Get) -> Iterator[SettingProblem]:
         )
 
 
-def _tls_has_files(get: Get) -> Iterator[SettingProblem]:
-    mode = get(f"{_TLS}.mode")
-    if mode == "disabled":
-        return
-    names = ("cert_path", "key_path", *(("ca_path",) if mode == "provisioned" else ()))
-    for name in names:
-        if get(f"{_TLS}.{name}") is None:
-            yield SettingProblem(
-                path=f"{_TLS}.{name}",
-                value="nothing",
-                allowed="a path",
-                message=f'{_TLS}.mode = "{mode}" needs it',
-            )
-
-
 def _mesh_tls(get: Get) -> Iterator[SettingProblem]:
     tls = get(f"{_MESH}.tls")
     if tls and get(f"{_TLS}.mode") == "disabled":
@@ -237,10 +221,6 @@ _CROSS_RULES: Final[
         ),
         _mesh_exposure,
     ),
-    (
-        tuple(f"{_TLS}.{name}" for name in ("mode", "cert_path", "key_path", "ca_path")),
-        _tls_has_files,
-    ),
     ((f"{_TLS}.mode", f"{_MESH}.tls", f"{_MESH}.connect"), _mesh_tls),
     ((f"{_MESH}.enabled", f"{_MESH}.role", f"{_MESH}.connect"), _client_has_router),
     *WEB_RULES,
@@ -262,7 +242,9 @@ def _settings(get: Get) -> Settings:
             listen=parse_address(get("runtime.web.listen")),
             allowed_hosts=tuple(host.lower() for host in get("runtime.web.allowed_hosts")),
             auth=WebAuth(get("runtime.web.auth")),
+            tls=get("runtime.web.tls"),
         ),
+        tls=tls_settings(get),
         control_token=secret_of(get(TOKEN)),
         discovery=DiscoverySettings(
             enabled=get("runtime.discovery.enabled"),
@@ -279,13 +261,6 @@ def _settings(get: Get) -> Settings:
             allow_open=get(f"{_MESH}.allow_open"),
             tls=get(f"{_MESH}.tls"),
             verify_names=get(f"{_MESH}.verify_names"),
-        ),
-        tls=TlsSettings(
-            mode=get(f"{_TLS}.mode").replace("_", "-"),
-            cert_path=get(f"{_TLS}.cert_path"),
-            key_path=get(f"{_TLS}.key_path"),
-            ca_path=get(f"{_TLS}.ca_path"),
-            require_remote=get(_REQUIRE_REMOTE),
         ),
         allow_write=read_rules(get(_ALLOW_WRITE), site),
         links=read_entries(get(_LINKS), site),

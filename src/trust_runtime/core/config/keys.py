@@ -147,7 +147,7 @@ _TABLE: Final = (
     _restart("runtime.web.enabled", flag(), default=True),
     _restart("runtime.web.listen", _LISTEN, default="127.0.0.1:8080"),
     _restart("runtime.web.auth", choice(*WebAuth), default=str(WebAuth.LOCAL)),
-    _restart("runtime.web.tls", _ONLY_FALSE, default=False),
+    _restart("runtime.web.tls", flag(), default=False),
     _live("runtime.web.allowed_hosts", _HOSTS, default=[]),
     _file(
         "runtime.tls.mode",

@@ -6,13 +6,17 @@ from typing import Any, Final
 from trust_runtime.contracts.codec import REDACTED
 from trust_runtime.contracts.config import SettingProblem
 from trust_runtime.contracts.secret import MAKE_TOKEN, Secret
-from trust_runtime.contracts.settings import WebAuth
-from trust_runtime.core.config.later import NOT_IN_THIS_VERSION
+from trust_runtime.contracts.settings import TlsMode, TlsSettings, WebAuth
 from trust_runtime.core.config.rules import is_loopback, value_text
 
 AUTH: Final = "runtime.web.auth"
 LISTEN: Final = "runtime.web.listen"
 TOKEN: Final = "runtime.control.auth_token"  # noqa: S105 - its path
+TLS: Final = "runtime.web.tls"
+MODE: Final = "runtime.tls.mode"
+CERT: Final = "runtime.tls.cert_path"
+KEY: Final = "runtime.tls.key_path"
+CA: Final = "runtime.tls.ca_path"
 REQUIRE_REMOTE: Final = "runtime.tls.require_remote"
 
 Get = Callable[[str], Any]
@@ -37,12 +41,12 @@ def web_exposure(get: Get) -> Iterator[SettingProblem]:
             message=f'{LISTEN} is {listen}; set {AUTH} = "token" and {TOKEN},'
             " or listen on 127.0.0.1",
         )
-    if get(REQUIRE_REMOTE):
+    if get(REQUIRE_REMOTE) and not get(TLS):
         yield SettingProblem(
-            path=LISTEN,
-            value=value_text(listen),
-            allowed="IP:PORT, IP a loopback address",
-            message=f"{REQUIRE_REMOTE} asks for runtime.web.tls, which is {NOT_IN_THIS_VERSION}",
+            path=TLS,
+            value="false",
+            allowed=f"true while {REQUIRE_REMOTE} is true and {LISTEN} is no loopback address",
+            message=f"{LISTEN} is {listen}; set {TLS} = true, or listen on 127.0.0.1",
         )
 
 
@@ -57,8 +61,40 @@ def web_token(get: Get) -> Iterator[SettingProblem]:
         )
 
 
+def tls_material(get: Get) -> Iterator[SettingProblem]:
+    """Yield what of `runtime.tls` does not fit together, or is missing for the web."""
+    mode = tls_mode(get)
+    if get(TLS) and mode is TlsMode.DISABLED:
+        yield SettingProblem(
+            path=MODE,
+            value=value_text(get(MODE)),
+            allowed=f'"self-managed" | "provisioned" while {TLS} is true',
+            message=f'set {MODE} = "self-managed", or {TLS} = false',
+        )
+    needed = {TlsMode.SELF_MANAGED: (CERT, KEY), TlsMode.PROVISIONED: (CERT, KEY, CA)}
+    for path in needed.get(mode, ()):
+        if get(path) is None:
+            yield SettingProblem(
+                path=path,
+                value="nothing",
+                allowed="a path",
+                message=f"{MODE} = {value_text(get(MODE))} needs it",
+            )
+
+
+def tls_mode(get: Get) -> TlsMode:
+    """Return the mode; it may be spelled with `_`."""
+    return TlsMode(get(MODE).replace("_", "-"))
+
+
+def tls_settings(get: Get) -> TlsSettings:
+    """Return `runtime.tls`."""
+    return TlsSettings(mode=tls_mode(get), cert_path=get(CERT), key_path=get(KEY), ca_path=get(CA))
+
+
 WEB_RULES: Final[tuple[tuple[tuple[str, ...], Callable[[Get], Iterator[SettingProblem]]], ...]] = (
-    ((LISTEN, AUTH, REQUIRE_REMOTE), web_exposure),
+    ((LISTEN, AUTH, REQUIRE_REMOTE, TLS), web_exposure),
+    ((TLS, MODE, CERT, KEY, CA), tls_material),
     ((AUTH, TOKEN), web_token),
 )
 """Each with the keys that must fit on their own first."""

@@ -129,8 +129,8 @@ def test_a_missing_key_is_named(path: str) -> None:
         ),
         pytest.param(
             {**REMOTE, "runtime__tls__require_remote": True},
-            "runtime.web.listen",
             "runtime.web.tls",
+            "require_remote",
             id="web without the TLS asked for",
         ),
         pytest.param(

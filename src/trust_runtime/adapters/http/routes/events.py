@@ -2,12 +2,12 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from email.utils import formatdate
 from typing import Final
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from trust_runtime.adapters.http.answers import common
 from trust_runtime.adapters.http.endpoint import Asked, Backend
 from trust_runtime.adapters.http.errors import Refusal, refusal_of
 from trust_runtime.contracts.codec import encode_json
@@ -63,11 +63,7 @@ class EventAnswer(Response):
             holds: whether it may still listen; asked before each event.
         """
         super().__init__(
-            headers={
-                "date": formatdate(usegmt=True),
-                "cache-control": "no-store",
-                "x-content-type-options": "nosniff",
-            },
+            headers=common(),
             media_type=MEDIA_TYPE,
         )
         del self.headers["content-length"]
