@@ -49,6 +49,7 @@ from trust_runtime.contracts.sight import Matrix
 from trust_runtime.contracts.timeline import TimelineEvent, TimelineFilter
 from trust_runtime.core.authentication import Gate, authenticate
 from trust_runtime.core.policy.case import ConfigFacts, DecisionFacts
+from trust_runtime.core.preconditions import Preconditions
 from trust_runtime.services.history import PastState
 from trust_runtime.services.stream import Stream
 
@@ -221,6 +222,7 @@ class Behind:
     metrics: tuple[Metric, ...] = ()
     unknown: list[str] = field(default_factory=list)
     """Addresses of requests that nobody was authenticated for."""
+    preconditions: Preconditions = field(default_factory=lambda: Preconditions(profile=Profile.DEV))
     tls: ssl.SSLContext | None = None
     """The server's proof; None for plain HTTP."""
     admit: Callable[[Presented], Caller | Denial] = from_here
@@ -335,6 +337,7 @@ class Behind:
             admit=self.admit,
             holds=lambda presented: isinstance(self.admit(presented), Caller),
             note_refused=self.unknown.append,
+            preconditions=lambda: self.preconditions,
             tls=self.tls,
         )
 

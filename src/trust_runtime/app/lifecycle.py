@@ -24,6 +24,7 @@ from trust_runtime.app.parts import Services
 from trust_runtime.contracts.audit import Outcome
 from trust_runtime.contracts.errors import ExitCode, StoreFailed
 from trust_runtime.contracts.units import NS_PER_S
+from trust_runtime.core.preconditions import Preconditions
 
 _IN_FLIGHT_S_MAX: Final = 1.0
 _RESTARTS_MAX: Final = 10
@@ -81,7 +82,11 @@ class Process:
         settings = services.running.settings
         neighbours = Neighbours(services, opened)
         async with AsyncExitStack() as entrances:
-            control = ControlSocket(Path(settings.control_socket), services.control)
+            control = ControlSocket(
+                Path(settings.control_socket),
+                services.control,
+                admit=services.doorkeeper.admit_token,
+            )
             await control.open()
             entrances.push_async_callback(control.close)
             services.status.control_open = True
@@ -231,6 +236,10 @@ def _settle_memory() -> None:
     gc.freeze()
 
 
+def _preconditions(services: Services) -> Preconditions:
+    return Preconditions(profile=services.running.settings.profile, unmet=services.status.unmet())
+
+
 def _http(services: Services, opened: Opened) -> HttpServer:
     metrics = build_metrics(services, opened.mesh)
     return HttpServer(
@@ -259,6 +268,7 @@ def _http(services: Services, opened: Opened) -> HttpServer:
             admit=services.doorkeeper.admit,
             holds=services.doorkeeper.holds,
             note_refused=services.refusals.note,
+            preconditions=lambda: _preconditions(services),
             tls=None if opened.tls is None else opened.tls.context,
         ),
     )

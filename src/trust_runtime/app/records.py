@@ -55,14 +55,17 @@ class ProjectControl:
         self._folder = require_project(folder)
         self._socket = Path(load_settings(self._folder, {}).settings.control_socket)
 
-    def request(self, verb: str, params: dict[str, Any], *, timeout_s: float) -> ControlReply:
+    def request(
+        self, verb: str, params: dict[str, Any], *, timeout_s: float, auth: str | None = None
+    ) -> ControlReply:
         """Return the reply to one verb; a refusal is a reply too.
 
         Raises:
             StartRefused: no process runs here, or it did not answer in time (exit code 13).
         """
         try:
-            return ask(self._socket, ControlCall(id=1, type=verb, params=params), timeout_s)
+            call = ControlCall(id=1, type=verb, params=params, auth=auth)
+            return ask(self._socket, call, timeout_s)
         except NobodyAnswers:
             raise not_running(self._folder) from None
 

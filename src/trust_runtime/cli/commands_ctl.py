@@ -93,7 +93,8 @@ def ctl(
         raise click.UsageError("--target needs --endpoint: the control socket is one runtime's.")
     else:
         folder = chosen_project(ctx, project) or Path()
-        reply = ProjectControl(folder).request(verb, params, timeout_s=timeout_s)
+        token = credentials_of(over_http).token
+        reply = ProjectControl(folder).request(verb, params, timeout_s=timeout_s, auth=token)
     if as_json:
         echo_json(reply)
     elif reply.ok:

@@ -95,7 +95,7 @@ class ControlCall(Struct, frozen=True, kw_only=True):
     """Its parameters."""
 
     auth: str | None = None
-    """A token; not in this version, the socket's peer is authenticated by its uid."""
+    """A token, for users other than the one who runs the process, and root."""
 
     request_id: str | None = None
     """Key of idempotency."""

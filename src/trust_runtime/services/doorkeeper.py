@@ -10,7 +10,7 @@ from trust_runtime.contracts.policy import Caller
 from trust_runtime.contracts.settings import WebAuth
 from trust_runtime.contracts.units import NS_PER_MS
 from trust_runtime.core.attempts import Attempts, after_failure, counted_as, wait_ns
-from trust_runtime.core.authentication import Gate, authenticate
+from trust_runtime.core.authentication import Gate, authenticate, token_owner
 from trust_runtime.ports.clock import Clock
 from trust_runtime.services.running import Running
 
@@ -65,19 +65,39 @@ class Doorkeeper:
             "send a valid token as X-Trust-Token or as Authorization: Bearer",
         )
 
+    def admit_token(self, token: str, who: str) -> Caller | Denial:
+        """Return whose token it is, at an entrance where a token is asked for in every mode.
+
+        Args:
+            token: as given.
+            who: what guesses are counted by.
+        """
+        content = token.encode(errors="surrogatepass")
+        caller = token_owner(content, self._gate())
+        if caller is not None:
+            return caller
+        presented = Presented(address=who, is_loopback=True, is_forwarded=False, tokens=(content,))
+        return self._note_guess(presented) or deny(
+            DenialCode.PERMISSION_DENIED,
+            "auth: this is no valid token",
+            "send control.auth_token or a token of trust-runtime pair",
+        )
+
     def holds(self, presented: Presented) -> bool:
         """Tell whether what was admitted would be so still: no token was changed or ended."""
         return self._caller(presented) is not None
 
     def _caller(self, presented: Presented) -> Caller | None:
+        return authenticate(presented, self._gate())
+
+    def _gate(self) -> Gate:
         settings = self._running.settings
-        gate = Gate(
+        return Gate(
             auth=self._auth,
             site=settings.site,
             token=settings.control_token,
             paired=self._paired,
         )
-        return authenticate(presented, gate)
 
     def _note_guess(self, presented: Presented) -> Denial | None:
         """Count a token that is nobody's; who sent none guesses nothing."""

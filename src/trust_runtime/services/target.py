@@ -39,6 +39,7 @@ from trust_runtime.core.envelope import ReceiptFacts, judge_receipt, time_left_n
 from trust_runtime.core.policy.contract import is_actor, is_request_id
 from trust_runtime.core.policy.inbound import counted, decide_inbound
 from trust_runtime.core.policy.operations import Decided, decided_as
+from trust_runtime.core.preconditions import Preconditions, profile_denial
 from trust_runtime.core.receipt import moved_at_target, moved_denial, target_facts
 from trust_runtime.core.trust import trust_remedy
 from trust_runtime.ports.clock import Clock
@@ -148,6 +149,9 @@ class Target:
         facts = await self._facts(message, signer, claims)
         denial = untrusted or self._judge(signer, claims, facts)
         if claims.op == LEDGER_READ:
+            here = self._fleet.decision_facts()
+            lacking = Preconditions(profile=here.profile, unmet=here.unmet)
+            denial = denial or profile_denial(lacking)
             return refusal(denial) if denial else await self._tell_ledger(origin, parsed.payload)
         order = self._order(origin, claims, parsed, facts=facts)
         if untrusted is not None:

@@ -336,3 +336,39 @@ async def test_a_store_that_broke_down_is_a_reply_not_a_crash(scene: Scene) -> N
     for verb, params in (("audit.list", {}), ("audit.get", {"audit_id": "audit-1"})):
         reply = await refused(node, verb, params)
         assert reply.denial_code is DenialCode.TRANSPORT_FAILURE
+
+
+@virtual
+async def test_tokens_are_given_out_at_the_socket_too(scene: Scene) -> None:
+    node = await scene.node()
+    started = await ask(node, "pair.start", {"owner": "anna", "role": "operator"})
+    assert started.ok
+    claimed = await ask(
+        node, "pair.claim", {"code": started.result["code"]}, caller=caller(Role.VIEWER)
+    )
+    assert claimed.ok
+    assert claimed.audit_id
+    listed = await ask(node, "pair.list")
+    assert [one["owner"] for one in listed.result["items"]] == ["anna"]
+    assert claimed.result["token"] not in str(listed)
+    revoked = await ask(node, "pair.revoke", {"token_id": claimed.result["token_id"]})
+    assert revoked.result["revoked"]["enabled"] is False
+
+
+@pytest.mark.parametrize(
+    ("verb", "params", "code"),
+    [
+        ("pair.start", {}, DenialCode.CONTRACT_VIOLATION),
+        ("pair.start", {"owner": "anna", "role": "admin"}, DenialCode.CONTRACT_VIOLATION),
+        ("pair.start", {"owner": "a", "role": "viewer", "x": 1}, DenialCode.CONTRACT_VIOLATION),
+        ("pair.claim", {}, DenialCode.CONTRACT_VIOLATION),
+        ("pair.claim", {"code": "AAAA-AAAA-AAAAA"}, DenialCode.PERMISSION_DENIED),
+        ("pair.revoke", {"token_id": "pt-x"}, DenialCode.PEER_NOT_AVAILABLE),
+    ],
+)
+@virtual
+async def test_pairing_verbs_say_why_not(
+    scene: Scene, verb: str, params: dict[str, Any], code: DenialCode
+) -> None:
+    reply = await refused(await scene.node(), verb, params)
+    assert reply.denial_code is code

@@ -113,3 +113,33 @@ def test_the_table_of_addresses_is_bounded() -> None:
 def test_local_mode_counts_nothing() -> None:
     here = Scene(WebAuth.LOCAL)
     assert {here.code("wrong") for _ in range(50)} == {DenialCode.PERMISSION_DENIED}
+
+
+def test_a_token_at_the_socket_counts_in_every_mode_and_guesses_are_slowed_down() -> None:
+    for auth in WebAuth:
+        here = Scene(auth)
+        found = here.keeper.admit_token(RIGHT, "uid://7")
+        assert isinstance(found, Caller)
+        assert (found.identity, found.role) == ("token://static-admin", Role.ADMIN)
+        for wrong in ("", "\ud800", *(str(number) for number in range(8))):
+            refused = here.keeper.admit_token(wrong, "uid://7")
+            assert isinstance(refused, Denial)
+            assert refused.code is DenialCode.PERMISSION_DENIED
+        slow = here.keeper.admit_token("wrong", "uid://7")
+        assert isinstance(slow, Denial)
+        assert slow.code is DenialCode.OVERLOADED
+        assert isinstance(here.keeper.admit_token(RIGHT, "uid://7"), Caller)
+        other = here.keeper.admit_token("wrong", "uid://8")
+        assert isinstance(other, Denial)
+        assert other.code is DenialCode.PERMISSION_DENIED
+
+
+def test_what_was_admitted_holds_until_its_token_changes() -> None:
+    here = Scene()
+    shown = Presented(
+        address="10.0.0.9", is_loopback=False, is_forwarded=False, tokens=(RIGHT.encode(),)
+    )
+    assert here.keeper.holds(shown)
+    settings = here.running.settings
+    here.running.settings = structs.replace(settings, control_token=Secret(value="new"))
+    assert not here.keeper.holds(shown)

@@ -14,7 +14,7 @@ from trust_runtime.contracts.denial import DenialCode
 from trust_runtime.contracts.envelope import ActionBody, ActionClaims, MeshMessage, TokenType
 from trust_runtime.contracts.ids import RuntimeId, spiffe_id
 from trust_runtime.contracts.keyspace import action_key, config_key, probe_key
-from trust_runtime.contracts.policy import Role
+from trust_runtime.contracts.policy import Profile, Role
 from trust_runtime.contracts.results import ResultStatus, TargetReply
 from trust_runtime.contracts.settings import LogLevel
 from trust_runtime.contracts.units import CLOCK_SKEW_MS_MAX, NS_PER_MS, NS_PER_S
@@ -755,3 +755,25 @@ async def test_the_very_same_question_counts_once(scene: Scene, op: str) -> None
     message, claims = sends.action(op=op, payload={}, **CONFIG)
     assert (await sends.give(message, claims)).status is ResultStatus.EXECUTED
     assert refused(await sends.give(message, claims), DenialCode.CONFLICT)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {},
+        CFG,
+        {"op": "status_read", "payload": {}},
+        {"op": "ledger.read", "payload": {"request_id": "request-1"}},
+    ],
+    ids=["cmd_invoke", "cfg_apply", "status_read", "ledger.read"],
+)
+@virtual
+async def test_what_the_profile_lacks_refuses_every_question(
+    scene: Scene, asked: dict[str, Any]
+) -> None:
+    sends = await sender(scene)
+    sends.target.services.status.unmet = lambda: ("runtime.web.auth='token'",)
+    reply = await sends.send(**asked)
+    assert refused(reply, DenialCode.NOT_CONFIGURED)
+    assert "runtime.web.auth='token'" in (reply.denial_reason or "")
+    assert sends.effects() == 0

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Final, Protocol
@@ -16,9 +17,10 @@ from trust_runtime.adapters.control_socket.lines import (
     too_long,
     write_reply,
 )
+from trust_runtime.contracts.actions import PAIR_CLAIM
 from trust_runtime.contracts.answers import ControlCall
-from trust_runtime.contracts.denial import DenialCode, deny
-from trust_runtime.contracts.policy import Caller
+from trust_runtime.contracts.denial import Denial, DenialCode, deny
+from trust_runtime.contracts.policy import Caller, Role
 from trust_runtime.contracts.results import ControlReply
 
 CONNECTIONS_MAX: Final = 32
@@ -26,6 +28,13 @@ IDLE_S: Final = 60.0
 """How long a peer may take to send a whole line, and to take in an answer."""
 _PIECE_BYTES: Final = 65_536
 _SKIPPED_PIECES_MAX: Final = 16 * LINE_BYTES_MAX // _PIECE_BYTES
+
+
+Admit = Callable[[str, str], Caller | Denial]
+
+
+def _nobody(_token: str, _who: str) -> Denial:
+    return deny(DenialCode.PERMISSION_DENIED, "auth: no token is valid here")
 
 
 class Control(Protocol):
@@ -39,15 +48,21 @@ class Control(Protocol):
 class ControlSocket:
     """The local entrance. Whoever the kernel says is this user, or root, is admin here.
 
+    Others need a token with each request.
+
     Args:
         path: of the socket, absolute.
         control: answers the calls; of one connection one at a time, in order.
+        admit: says whose a token is; the second argument is whom guesses are counted for.
         idle_s: see `IDLE_S`.
     """
 
-    def __init__(self, path: Path, control: Control, *, idle_s: float = IDLE_S) -> None:
+    def __init__(
+        self, path: Path, control: Control, *, admit: Admit = _nobody, idle_s: float = IDLE_S
+    ) -> None:
         self._path = path
         self._control = control
+        self._admit = admit
         self._idle_s = idle_s
         self._server: asyncio.Server | None = None
         self._made: os.stat_result | None = None
@@ -110,9 +125,9 @@ class ControlSocket:
         """Answer line by line until the peer ends it, is too slow, or sends what has no end."""
         # Without a buffer of ours, what `drain` has let through is with the kernel.
         writer.transport.set_write_buffer_limits(high=0)
-        caller = caller_of(peer_uid(writer.get_extra_info("socket")), own=os.geteuid())
+        uid = peer_uid(writer.get_extra_info("socket"))
         while (line := await self._read(reader)) is not None:
-            reply = line if isinstance(line, ControlReply) else await self._answer(line, caller)
+            reply = line if isinstance(line, ControlReply) else await self._answer(line, uid)
             if not await self._write(writer, reply) or reply is line:
                 return
 
@@ -138,22 +153,30 @@ class ControlSocket:
                     break
             return too_long()
 
-    async def _answer(self, line: bytes, caller: Caller | None) -> ControlReply:
+    async def _answer(self, line: bytes, uid: int | None) -> ControlReply:
         call = read_call(line)
         if isinstance(call, ControlReply):
             return call
-        if caller is None:
-            reason = "the control socket serves the user who runs the runtime, and root"
-            denial = deny(DenialCode.PERMISSION_DENIED, reason, "run this as one of them")
-        elif call.auth is not None:
-            denial = deny(
-                DenialCode.NOT_CONFIGURED,
-                "auth: tokens are not in this version",
-                "leave auth out; the user of the process that asks is what counts",
-            )
-        else:
-            return await self._control.handle(call, caller)
-        return refuse(denial, call_id=call.id)
+        asking = self._caller(call, uid)
+        if isinstance(asking, Denial):
+            return refuse(asking, call_id=call.id)
+        return await self._control.handle(call, asking)
+
+    def _caller(self, call: ControlCall, uid: int | None) -> Caller | Denial:
+        """Return who asks: the user, when it is ours or root; else the owner of the token."""
+        caller = caller_of(uid, own=os.geteuid())
+        if caller is not None:
+            return caller
+        who = f"uid://{'unknown' if uid is None else uid}"
+        if call.auth is not None:
+            return self._admit(call.auth, who)
+        if call.type == PAIR_CLAIM:
+            return Caller(identity=who, role=Role.VIEWER)
+        return deny(
+            DenialCode.PERMISSION_DENIED,
+            "the control socket serves the user who runs the runtime, root, and owners of a token",
+            "run this as one of them, or send a token as auth",
+        )
 
     async def _write(self, writer: asyncio.StreamWriter, reply: ControlReply) -> bool:
         """Send a reply; return False when the peer is gone or does not take it."""

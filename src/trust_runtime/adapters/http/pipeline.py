@@ -52,12 +52,14 @@ from trust_runtime.contracts.errors import (
 )
 from trust_runtime.contracts.policy import Caller, allows
 from trust_runtime.contracts.strict_json import is_light, parse_object
+from trust_runtime.core.preconditions import Preconditions, profile_denial
 
 _UNAUTHENTICATED: Final = 401
 _TOO_MANY: Final = 429
 _TOO_LARGE: Final = 413
 _UNSUPPORTED_MEDIA: Final = 415
 _INTERNAL: Final = 500
+_CLOUD_PLANE: Final = ("/api/runtime-cloud/", "/api/control", "/api/deploy")
 _HSTS: Final = (b"strict-transport-security", b"max-age=31536000")
 _LOG: Final = logging.getLogger(__name__)
 _TRACE_CHARACTERS_MAX: Final = 7_000
@@ -74,6 +76,9 @@ class Door(Struct, frozen=True, kw_only=True):
 
     note_refused: Callable[[str], None]
     """Told of each address that failed to authenticate (D60)."""
+
+    preconditions: Callable[[], Preconditions]
+    """How the profile stands; asked for each request to the cloud plane."""
 
     tls: ssl.SSLContext | None = None
     """The server's proof; None for plain HTTP."""
@@ -204,7 +209,7 @@ class Pipeline:
         caller = self._caller(request, match)
         if isinstance(caller, Refusal):
             return caller
-        refusal = self._form(request, host)
+        refusal = self._profile(match) or self._form(request, host)
         if refusal is not None:
             return refusal
         if match.route.method == "POST":
@@ -266,6 +271,19 @@ class Pipeline:
             DenialCode.ACL_DENIED_CFG_WRITE if route.config_write else DenialCode.PERMISSION_DENIED
         )
         return refuse(code, f"requires role {route.door}, caller has {caller.role}")
+
+    def _profile(self, match: Match) -> Refusal | None:
+        """Stage 5: does the profile have all it demands."""
+        route = match.route
+        if route.folds_profile or not route.path.startswith(_CLOUD_PLANE):
+            return None
+        preconditions = self._door.preconditions()
+        denial = profile_denial(preconditions)
+        if denial is None:
+            return None
+        self._refused["profile"] += 1
+        members = {"profile": preconditions.profile, "unmet": preconditions.unmet}
+        return structs.replace(refusal_of(denial), members=members)
 
     def _unknown(self, request: _Request, denial: Denial) -> Refusal:
         self._refused["auth"] += 1

@@ -37,6 +37,9 @@ class Route(Struct, frozen=True):
     config_write: bool = False
     """A too low role is answered with `acl_denied_cfg_write`."""
 
+    folds_profile: bool = False
+    """Its own decision says what the profile lacks, instead of 503 before it."""
+
     answer: Any = None
     """The contract of its 200 answer; `str` for a text."""
 

@@ -8,6 +8,7 @@ from trust_runtime.contracts.policy import Profile
 from trust_runtime.contracts.presence import TrustReason
 from trust_runtime.contracts.units import CLOCK_SKEW_MS_MAX
 from trust_runtime.core.policy.case import Case, Finding, denied, passed, skipped
+from trust_runtime.core.preconditions import remedy_of_key
 
 _DEBUG_REMEDY: Final = "set control.debug_enabled on the target"
 
@@ -33,7 +34,7 @@ def check_profile(case: Case) -> Finding:
         "profile",
         DenialCode.NOT_CONFIGURED,
         detail=f"profile {case.facts.profile} needs {key}",
-        remedy=f"set {key}, then restart",
+        remedy=remedy_of_key(key),
     )
 
 

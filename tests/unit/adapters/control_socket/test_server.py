@@ -1,5 +1,4 @@
 import asyncio
-import json
 import os
 import select
 import socket
@@ -7,18 +6,21 @@ import stat
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from control_talk import NOBODY, Echo, Talker, acting_as, dead_socket, open_folder, talking
 from trust_runtime.adapters.control_socket.lines import LINE_BYTES_MAX
 from trust_runtime.adapters.control_socket.server import CONNECTIONS_MAX, IDLE_S, ControlSocket
+from trust_runtime.contracts.denial import Denial, DenialCode, deny
 from trust_runtime.contracts.errors import StartRefused
 from trust_runtime.contracts.policy import Caller, Role
 
 pytestmark = pytest.mark.anyio
 
 SOON_S = 0.2
+VIEWER = Caller(identity="token://anna", role=Role.VIEWER)
 
 
 @pytest.fixture
@@ -32,9 +34,9 @@ def mode_of(path: Path) -> int | None:
 
 
 @asynccontextmanager
-async def serving(path: Path, *, idle_s: float = IDLE_S) -> AsyncIterator[Echo]:
+async def serving(path: Path, *, idle_s: float = IDLE_S, **more: Any) -> AsyncIterator[Echo]:
     echo = Echo()
-    control = ControlSocket(path, echo, idle_s=idle_s)
+    control = ControlSocket(path, echo, idle_s=idle_s, **more)
     await control.open()
     try:
         yield echo
@@ -79,13 +81,53 @@ async def test_a_process_of_another_user_is_refused_whatever_the_mode_says() -> 
     assert echo.calls == []
 
 
-async def test_a_token_is_refused_not_ignored(path: Path) -> None:
+async def test_the_own_user_is_admin_with_any_token_and_without(path: Path) -> None:
     async with serving(path) as echo, talking(path) as talker:
-        answer = await talker.ask(id=7, type="status", auth="a-viewers-token")
+        for auth in ({}, {"auth": "a-viewers-token"}, {"auth": "wrong"}):
+            assert (await talker.ask(id=7, type="status", **auth))["ok"]
 
-    assert (answer["id"], answer["denial_code"]) == (7, "not_configured")
-    assert "a-viewers-token" not in json.dumps(answer)
-    assert echo.calls == []
+    assert {caller.role for caller in echo.callers} == {Role.ADMIN}
+
+
+@pytest.mark.parametrize(
+    ("auth", "verb", "caller"),
+    [
+        ({"auth": "a-viewers-token"}, "status", VIEWER),
+        ({"auth": "wrong"}, "status", None),
+        ({"auth": ""}, "status", None),
+        ({}, "status", None),
+        ({}, "pair.claim", Caller(identity=f"uid://{NOBODY}", role=Role.VIEWER)),
+        ({"auth": "wrong"}, "pair.claim", None),
+    ],
+)
+async def test_another_user_needs_a_token_but_for_claiming_one(
+    auth: dict[str, str], verb: str, caller: Caller | None
+) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("NOT TESTED: only root can act as another user")
+    asked: list[str] = []
+
+    def admit(token: str, who: str) -> Caller | Denial:
+        asked.append(who)
+        refused = deny(DenialCode.PERMISSION_DENIED, "auth: this is no valid token")
+        return VIEWER if token == "a-viewers-token" else refused  # noqa: S105 - made up here
+
+    with open_folder() as folder:
+        path = folder / "c.sock"
+        async with serving(path, admit=admit) as echo:
+            path.chmod(0o666)
+            client = socket.socket(socket.AF_UNIX)
+            with acting_as(NOBODY):
+                client.connect(str(path))
+            reader, writer = await asyncio.open_unix_connection(sock=client)
+            answer = await Talker(reader, writer).ask(id=7, type=verb, **auth)
+            writer.close()
+
+    assert answer["ok"] is (caller is not None)
+    assert echo.callers == ([] if caller is None else [caller])
+    assert asked == ([f"uid://{NOBODY}"] if auth else [])
+    if caller is None:
+        assert (answer["id"], answer["denial_code"]) == (7, "permission_denied")
 
 
 async def test_garbage_is_answered_and_the_next_line_served(path: Path) -> None:

@@ -16,8 +16,12 @@ from http_client import CLOUD, READ, Behind, Served, is_alive, serving, wait_for
 from trust_runtime.adapters.http.hosts import OwnHosts
 from trust_runtime.adapters.http.large_bodies import LargeBodies
 from trust_runtime.adapters.http.pipeline import Entrance, Pipeline
-from trust_runtime.contracts.policy import Caller, Role
+from trust_runtime.adapters.http.table import ROUTES
+from trust_runtime.contracts.denial import DenialCode, deny
+from trust_runtime.contracts.errors import ContractViolation
+from trust_runtime.contracts.policy import Caller, Profile, Role
 from trust_runtime.contracts.strict_json import BODY_BYTES_MAX
+from trust_runtime.core.preconditions import Preconditions
 
 DISPATCH = f"{CLOUD}/actions/dispatch"
 ENTRANCE = Entrance(
@@ -496,3 +500,57 @@ async def test_a_stop_does_not_wait_for_a_reader_that_stands_still() -> None:
         await wait_for(lambda: is_being_read(served))
     assert envelope(await late) == (503, "transport_failure")
     assert not is_alive(reader)
+
+
+LACKING = Preconditions(profile=Profile.PLANT, unmet=("runtime.web.auth='token'", "identity"))
+OUTSIDE = {"/healthz", "/readyz", "/metrics", "/api/openapi.json", "/api/docs"}
+FOLDED = {
+    f"{CLOUD}/actions/preflight",
+    f"{CLOUD}/actions/dispatch",
+    f"{CLOUD}/io/config",
+    f"{CLOUD}/control/proxy",
+}
+
+
+@pytest.mark.anyio
+async def test_every_cloud_endpoint_says_what_the_profile_lacks() -> None:
+    behind = Behind(preconditions=LACKING)
+    behind.fault = ContractViolation("$", "asked", "the endpoint was reached")
+    asked = 0
+    async with serving(behind) as served:
+        for route in ROUTES:
+            path = route.path.replace("{", "").replace("}", "")
+            body: dict[str, Any] | None = {} if route.method == "POST" else None
+            reply = await served.ask(route.method, path, body)
+            before = route.path in FOLDED | OUTSIDE or route.path.startswith("/api/pair")
+            asked += not before
+            if before:
+                assert (reply.status, b"not_configured" in reply.raw) != (503, True), path
+                continue
+            assert envelope(reply) == (503, "not_configured"), path
+            assert reply.json["profile"] == "plant"
+            assert reply.json["unmet"] == ["runtime.web.auth='token'", "identity"]
+            assert "runtime.web.auth='token'" in reply.json["error"]
+            assert "openssl rand -hex 32" in reply.json["remedy"]
+        assert served.server.refused == {"profile": asked}
+    assert asked > 10
+
+
+@pytest.mark.anyio
+async def test_who_may_not_come_in_learns_nothing_of_the_profile() -> None:
+    nobody = deny(DenialCode.PERMISSION_DENIED, "no")
+    behind = Behind(preconditions=LACKING, admit=lambda _presented: nobody)
+    async with serving(behind) as served:
+        reply = await served.ask("GET", f"{CLOUD}/state")
+        assert envelope(reply) == (401, "permission_denied")
+        assert reply.headers["www-authenticate"] == "Bearer"
+
+
+@pytest.mark.anyio
+async def test_too_many_guesses_are_429_with_when_to_ask_again() -> None:
+    late = deny(DenialCode.OVERLOADED, "too many", retry_after_ms=1_500)
+    async with serving(Behind(admit=lambda _presented: late)) as served:
+        reply = await served.ask("GET", f"{CLOUD}/state")
+        assert envelope(reply) == (429, "overloaded")
+        assert reply.headers["retry-after"] == "2"
+        assert served.behind.unknown == ["127.0.0.1"]

@@ -24,6 +24,7 @@ from trust_runtime.contracts.policy import Profile
 from trust_runtime.contracts.presence import TrustReason
 from trust_runtime.core.policy import conditions
 from trust_runtime.core.policy.case import Case
+from trust_runtime.core.preconditions import remedy_of_key
 
 PASS, SKIP = CheckOutcome.PASS, CheckOutcome.SKIP
 STALE, AWAY = DenialCode.STALE_DATA, DenialCode.TARGET_UNREACHABLE
@@ -53,7 +54,7 @@ def test_an_unmet_profile_names_its_first_missing_key(profile: Profile) -> None:
     finding = conditions.check_profile(case_of(facts=unmet))
     assert verdict(finding) is UNSET
     assert finding.detail == f"profile {profile} needs runtime.web.auth='token'"
-    assert finding.as_check().remedy == "set runtime.web.auth='token', then restart"
+    assert finding.as_check().remedy == remedy_of_key("runtime.web.auth='token'")
 
 
 WEB, MESH = "runtime.web.tls", "runtime.mesh.tls"
