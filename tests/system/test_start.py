@@ -52,9 +52,9 @@ def test_all_errors_of_the_configuration_come_at_once(here: Plant) -> None:
 
 
 def test_what_is_not_built_stops_the_start(here: Plant) -> None:
-    runtime = here.runtime("runtime-a", extra={"runtime.cloud.profile": '"plant"'})
+    runtime = here.runtime("runtime-a", extra={"runtime.ha.group_id": '"line-1"'})
     output = refused(runtime, 10)
-    assert "runtime.cloud.profile" in output
+    assert "runtime.ha.group_id" in output
     assert "not in this version" in output
 
 

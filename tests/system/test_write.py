@@ -121,7 +121,7 @@ def test_unknown_and_file_only_keys_change_nothing(here: Plant) -> None:
         ({"log.levle": "debug"}, "log.level"),
         ({"log.level": "loud"}, "log.level"),
         ({"resource.name": "x"}, "runtime.toml"),
-        ({"runtime_cloud.profile": "plant"}, "not in this version"),
+        ({"runtime_cloud.profile": "plant"}, "plant needs"),
     ):
         body = first.body("cfg_apply", ["runtime-a"], payload={"params": params})
         report = first.action("dispatch", body)

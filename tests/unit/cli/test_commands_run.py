@@ -193,7 +193,7 @@ def test_validate_names_every_error_and_exits_ten(command: CommandLine, project:
     file.write_text(
         file.read_text()
         .replace('level = "info"', 'level = "loud"')
-        .replace('profile = "dev"', 'profile = "office"')
+        .replace('role = "peer"', 'role = "router"')
     )
     ran = command("validate", "--project", project)
     assert (ran.code, ran.out) == (10, "")
@@ -201,12 +201,12 @@ def test_validate_names_every_error_and_exits_ten(command: CommandLine, project:
     assert len(lines) == 2
     assert all(line.startswith("runtime.toml:") for line in lines)
     assert any("runtime.log.level" in line and '"loud"' in line for line in lines)
-    assert any("runtime.cloud.profile" in line and '"office"' in line for line in lines)
+    assert any("runtime.mesh.role" in line and "not in this version" in line for line in lines)
     as_json = command("validate", "--project", project, "--json")
     assert (as_json.code, as_json.err) == (10, "")
     report = json.loads(as_json.out)
     assert (report["version"], report["command"], report["status"]) == (1, "validate", "error")
-    assert {e["key"] for e in report["errors"]} == {"runtime.log.level", "runtime.cloud.profile"}
+    assert {e["key"] for e in report["errors"]} == {"runtime.log.level", "runtime.mesh.role"}
 
 
 def test_validate_needs_a_project(command: CommandLine, tmp_path: Path) -> None:

@@ -15,7 +15,6 @@ from trust_runtime.adapters.pki.private_files import make_private_folder, write_
 from trust_runtime.adapters.pki.public_files import pem_of, read_certificates, refused
 from trust_runtime.adapters.pki.site_ca import writing
 from trust_runtime.contracts.errors import ContractViolation, StartRefused
-from trust_runtime.contracts.ids import SiteName
 
 _SHARED: Final = 0o644
 
@@ -106,11 +105,6 @@ def remove_shared(path: Path) -> bool:
     with writing(path.parent):
         path.unlink()
     return True
-
-
-def installed_sites(layout: IdentityLayout) -> tuple[SiteName, ...]:
-    """Return the sites whose bundles are installed, in order of their names."""
-    return tuple(sorted(SiteName(path.stem) for path in layout.federation.glob("*.pem")))
 
 
 def write_out(path: Path, content: bytes) -> None:
