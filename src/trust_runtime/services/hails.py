@@ -9,6 +9,7 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
+from heapq import nsmallest
 from typing import Any, Final
 
 from trust_runtime.contracts.codec import convert
@@ -40,7 +41,11 @@ _HAIL_MS: Final = (400, 1_000)
 _KNOCK_MS: Final = (1_000, 5_000)
 _KNOCK_TIMEOUT_MS: Final = 700
 _KNOCKS_AT_ONCE: Final = 16
+HAILS_PER_S: Final = 100
+KNOCKS_PER_S: Final = 30
+"""So many in total, however many are lost: whoever waits longest comes first."""
 _FRESH_MS: Final = 2_500
+"""How long a hail says something of now; longer where it takes longer to hail everybody."""
 _ANSWER_GAP_MS: Final = 100
 _SENT_KEPT: Final = 4_096
 
@@ -129,13 +134,18 @@ class Hails:
                 for runtime_id in [i for i in self._contacts if i not in lost]:
                     del self._contacts[runtime_id]
                     self.on_change(runtime_id)
-                for runtime_id, peer in lost.items():
-                    now_ns = self._clock.monotonic_ns()
-                    contact = self._contacts.setdefault(runtime_id, _Contact(lost_ns=now_ns))
-                    self._hail_if_due(peer, contact)
-                    if contact.knock_due_ns <= now_ns and not contact.knocking:
-                        contact.knocking = True
-                        tasks.create_task(self._knock(peer, contact), name=f"knock {runtime_id}")
+                now_ns = self._clock.monotonic_ns()
+                for runtime_id in lost:
+                    self._contacts.setdefault(runtime_id, _Contact(lost_ns=now_ns))
+                for runtime_id in self._hails_due(now_ns):
+                    contact = self._contacts[runtime_id]
+                    contact.hail_due_ns = now_ns + self._pause_ns(contact, _HAIL_MS)
+                    self._send(lost[runtime_id], answer=False)
+                for runtime_id in self._knocks_due(now_ns):
+                    contact = self._contacts[runtime_id]
+                    contact.knocking = True
+                    knock = self._knock(lost[runtime_id], contact)
+                    tasks.create_task(knock, name=f"knock {runtime_id}")
                 await asyncio.sleep(_TICK_MS / MS_PER_S)
 
     def take(self, datagram: bytes, _source: str) -> None:
@@ -187,7 +197,7 @@ class Hails:
         return (
             claims.got_boot == self._running.boot_id
             and sent_ns is not None
-            and self._ms_since(sent_ns) < _FRESH_MS
+            and self._ms_since(sent_ns) < self._fresh_ms
             and (contact is None or sent_ns >= contact.lost_ns)
         )
 
@@ -199,14 +209,22 @@ class Hails:
             and (contact is None or hailed.at_ns >= contact.lost_ns)
         )
 
-    def _hail_if_due(self, peer: Peer, contact: _Contact) -> None:
-        now_ns = self._clock.monotonic_ns()
+    def _hails_due(self, now_ns: MonotonicNs) -> list[RuntimeId]:
+        """Return whom to hail in this tick, whoever waits longest first."""
         since_ms = self._stalls.since_ms
         if since_ms is not None and since_ms < _TICK_MS:
-            return  # What waits to be read is read first, so that this one can confirm it.
-        if contact.hail_due_ns <= now_ns:
-            contact.hail_due_ns = now_ns + self._pause_ns(contact, _HAIL_MS)
-            self._send(peer, answer=False)
+            return []  # What waits to be read is read first, so that a hail can confirm it.
+        due = [i for i, contact in self._contacts.items() if contact.hail_due_ns <= now_ns]
+        return nsmallest(_per_tick(HAILS_PER_S), due, lambda i: self._contacts[i].hail_due_ns)
+
+    def _knocks_due(self, now_ns: MonotonicNs) -> list[RuntimeId]:
+        """Return whom to knock at in this tick, whoever waits longest first."""
+        due = [
+            i
+            for i, contact in self._contacts.items()
+            if contact.knock_due_ns <= now_ns and not contact.knocking
+        ]
+        return nsmallest(_per_tick(KNOCKS_PER_S), due, lambda i: self._contacts[i].knock_due_ns)
 
     def _send(self, peer: Peer, *, answer: bool) -> None:
         runtime_id = peer.record.runtime_id
@@ -252,7 +270,13 @@ class Hails:
         return eager_and_patient_ms[0 if eager else 1] * NS_PER_MS
 
     def _is_old(self, hailed: _Hailed) -> bool:
-        return self._ms_since(hailed.at_ns) >= _FRESH_MS
+        return self._ms_since(hailed.at_ns) >= self._fresh_ms
+
+    @property
+    def _fresh_ms(self) -> int:
+        # Two and a half rounds: or a verdict would come and go with each turn.
+        round_ms = len(self._contacts) * MS_PER_S // HAILS_PER_S
+        return max(_FRESH_MS, 5 * round_ms // 2)
 
     def _ms_since(self, instant_ns: int) -> int:
         return (self._clock.monotonic_ns() - instant_ns) // NS_PER_MS
@@ -260,6 +284,10 @@ class Hails:
     def status(self) -> dict[str, Any]:
         """Return what `status` shows of it."""
         return {"examined": sorted(self._contacts), "rejected": self.rejected}
+
+
+def _per_tick(per_s: int) -> int:
+    return per_s * _TICK_MS // MS_PER_S
 
 
 def _is_lost(peer: Peer) -> bool:

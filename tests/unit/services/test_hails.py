@@ -1,5 +1,6 @@
 """Why a peer is not heard: knocks at its listener, and hails."""
 
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -13,7 +14,7 @@ from trust_runtime.contracts.ids import RuntimeId, spiffe_id
 from trust_runtime.contracts.sight import HailClaims, Knock, Sight
 from trust_runtime.contracts.units import NS_PER_MS, NS_PER_S
 from trust_runtime.ports.reach import DatagramHandler
-from trust_runtime.services.hails import Hails
+from trust_runtime.services.hails import HAILS_PER_S, KNOCKS_PER_S, Hails
 from trust_runtime.services.peer import Peer
 from trust_runtime.services.stalls import Stalls
 from virtual_time import run_for_ms, run_virtual, wait_ms
@@ -214,6 +215,64 @@ def test_knocks_at_many_are_bounded_and_one_never_waits_for_itself() -> None:
 
     assert scene.ground.most_at_once == 16
     assert len(scene.ground.knocked) == 20
+
+
+def test_however_many_are_lost_the_rate_is_bounded_and_each_has_its_turn() -> None:
+    scene = Scene()
+    lost = [RuntimeId(f"press-1{number:03}") for number in range(300)]
+    for runtime in lost:
+        scene.lose(runtime)
+    late = RuntimeId("press-9999")
+
+    def hailed() -> list[str]:
+        return [claims.aud for claims in scene.told()]
+
+    async def watch() -> None:
+        await wait_ms(3_050)
+        # One round takes three seconds, and each was hailed in it before any was again.
+        assert sorted(hailed()[:300]) == sorted(map(spiffe_id, lost))
+        await wait_ms(7_000)
+        rounds = Counter(hailed())
+        assert set(rounds.values()) <= {3, 4}
+        # Whoever is lost now is looked for at once.
+        scene.lose(late)
+        await wait_ms(150)
+        assert spiffe_id(late) in hailed()
+
+    watched(scene, watch, length_ms=10_250)
+    assert len(scene.ground.sent) <= 10.3 * HAILS_PER_S
+
+
+def test_knocks_are_bounded_in_rate_too() -> None:
+    scene = Scene()
+    for number in range(300):
+        scene.lose(RuntimeId(f"press-1{number:03}"))
+    watched(scene, nothing, length_ms=10_000)
+    assert 9.5 * KNOCKS_PER_S <= len(scene.ground.knocked) <= 10.1 * KNOCKS_PER_S
+
+
+def test_a_verdict_does_not_come_and_go_with_the_turns_of_many() -> None:
+    scene = Scene()
+    for number in range(300):
+        scene.lose(RuntimeId(f"press-1{number:03}"))
+    speaker, seq = scene.lose(), 0
+
+    async def answer() -> None:
+        nonlocal seq
+        for _ in range(110):
+            await wait_ms(100)
+            told = scene.told()
+            scene.ground.sent.clear()
+            for claims in told:
+                if claims.aud == spiffe_id(OTHER):
+                    seq = claims.seq
+                    own = scene.here.running.boot_id
+                    scene.take(speaker, seq=seq, got_boot=own, got_seq=seq, answer=True)
+            if seq:
+                assert scene.sight() is Sight.UNLINKED
+        assert seq
+
+    watched(scene, answer, length_ms=11_500)
 
 
 def test_a_verdict_goes_when_the_peer_is_heard_again() -> None:
