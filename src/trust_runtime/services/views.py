@@ -47,6 +47,7 @@ _EAGER_FOR_MS: Final = 10_000
 
 _ASK_MS: Final = 400
 _ASKED_MAX: Final = 3
+_ROUNDS_MAX: Final = 3
 
 
 @dataclass(slots=True)
@@ -104,6 +105,7 @@ class Views:
         self._told: dict[RuntimeId, Sight] = {}
         self._told_ns = 0
         self._kept: dict[RuntimeId, _Kept] = {}
+        self._asked_last = ""
         self.head_of: Callable[[RuntimeId], ChainHead | None] = lambda _id: None
         self.on_sight: Callable[[Peer, Sight], None] = lambda _peer, _sight: None
         self.on_view: Callable[[View], None] = lambda _view: None
@@ -263,15 +265,56 @@ class Views:
             del self._kept[observer]
 
     async def _ask_others(self, missing: frozenset[RuntimeId]) -> None:
-        """Ask a few who are heard for views of those who are not; signatures make them true."""
-        heard = sorted(p.record.runtime_id for p in self._peers if p.lifecycle is Lifecycle.ONLINE)
+        """Ask some who are heard for views of those who are not; signatures make them true.
+
+        Three at a time, until every view is there or three times three were asked: whoever holds
+        nothing, or says so, hides nothing that another one holds.
+        """
+        holders = self._holders(missing)[: _ASKED_MAX * _ROUNDS_MAX]
+        left = missing
+        for first in range(0, len(holders), _ASKED_MAX):
+            asked = holders[first : first + _ASKED_MAX]
+            self._asked_last = asked[-1]
+            await self._ask(asked, left)
+            left = frozenset(i for i in left if not self._is_known_now(i))
+            if not left:
+                return
+
+    def _holders(self, missing: frozenset[RuntimeId]) -> list[RuntimeId]:
+        """Return whom to ask, in this order.
+
+        First those who say they hear most of the missing; then all others, each in its turn.
+        """
+        heard = sorted(
+            p.record.runtime_id
+            for p in self._peers
+            if p.lifecycle is Lifecycle.ONLINE and p.trust_reason is None
+        )
+        in_turn = [i for i in heard if i > self._asked_last]
+        in_turn += [i for i in heard if i <= self._asked_last]
+        told = sorted(in_turn, key=lambda i: -self._tells_of(i, missing))[:_ASKED_MAX]
+        return told + [i for i in in_turn if i not in told]
+
+    def _tells_of(self, holder: RuntimeId, missing: frozenset[RuntimeId]) -> int:
+        """Return how many of the missing a runtime says it hears."""
+        kept = self._kept.get(holder)
+        if kept is None or self._ms_since(kept.at_ns) > VIEW_AGE_MS_MAX:
+            return 0
+        lines = kept.view.peers
+        return sum(p.target in missing and p.lifecycle_state is Lifecycle.ONLINE for p in lines)
+
+    def _is_known_now(self, observer: RuntimeId) -> bool:
+        kept = self._kept.get(observer)
+        return kept is not None and self._ms_since(kept.at_ns) <= LOST_VIEW_AGE_MS_MAX
+
+    async def _ask(self, holders: list[RuntimeId], missing: frozenset[RuntimeId]) -> None:
         body, keys = canonical_json(sorted(missing)), {view_key(i) for i in missing}
         questions = [
             self._mesh.query(MeshMessage(key=held_views_key(i), body=body), timeout_ms=_ASK_MS)
-            for i in heard[:_ASKED_MAX]
+            for i in holders
         ]
         answers = await asyncio.gather(*questions)
-        for holder, answer in zip(heard, answers, strict=False):
+        for holder, answer in zip(holders, answers, strict=True):
             if not isinstance(answer, MeshMessage) or len(answer.body) > HANDED_BYTES_MAX:
                 continue
             try:

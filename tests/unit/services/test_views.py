@@ -541,6 +541,65 @@ async def test_a_holder_that_is_silent_delays_the_answer_a_little_only(scene: Sc
     assert limits == [400]
 
 
+async def many(scene: Scene, count: int) -> tuple[Site, list[Site], Site]:
+    """Return one who asks, those whom it hears, and one whom it does not."""
+    one, *others = [await site(scene, f"press-{number}") for number in range(100, 102 + count)]
+    one.hears(*others)
+    one.loses(others[-1])
+    return one, others[:-1], others[-1]
+
+
+def answer_by(asker: Site, holders: dict[str, bytes]) -> list[str]:
+    """Have these answer so and all others that they hold nothing; return who is asked."""
+    asked: list[str] = []
+
+    async def ask(message: MeshMessage, _timeout_ms: int) -> MeshMessage | Silence:
+        asked.append(message.key)
+        return MeshMessage(key=message.key, body=holders.get(message.key, b"[]"))
+
+    asker.node.line.ask = ask
+    return asked
+
+
+@virtual
+async def test_some_who_hold_nothing_do_not_hide_what_another_one_holds(scene: Scene) -> None:
+    one, others, gone = await many(scene, 6)
+    good = others[-1]
+    asked = answer_by(one, {held_views_key(good.id): canonical_json([gone.handed(0)])})
+    assert row(await one.views.matrix(), gone).via == good.id
+    assert asked == [held_views_key(other.id) for other in others]
+
+
+@virtual
+async def test_of_many_each_is_asked_in_its_turn(scene: Scene) -> None:
+    one, others, _ = await many(scene, 20)
+    asked = answer_by(one, {})
+    for rounds in (1, 2, 3):
+        await one.views.matrix()
+        assert len(asked) == 9 * rounds
+    assert set(asked) == {held_views_key(other.id) for other in others}
+
+
+@virtual
+async def test_who_says_to_hear_the_missing_is_asked_first(scene: Scene) -> None:
+    one, others, gone = await many(scene, 6)
+    good = others[-2]
+    good.hears(gone)
+    one.views.take(good.view())
+    asked = answer_by(one, {held_views_key(good.id): canonical_json([gone.handed(0)])})
+    assert row(await one.views.matrix(), gone).via == good.id
+    assert (asked[0], len(asked)) == (held_views_key(good.id), 3)
+
+
+@virtual
+async def test_who_is_not_trusted_is_not_asked(scene: Scene) -> None:
+    one, others, _ = await many(scene, 2)
+    one.node.services.peers.pin(others[0].id, "ab" * 32)
+    asked = answer_by(one, {})
+    await one.views.matrix()
+    assert asked == [held_views_key(others[1].id)]
+
+
 @virtual
 async def test_a_stall_is_told_with_the_view(scene: Scene) -> None:
     one, two, _ = await trio(scene)
