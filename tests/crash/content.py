@@ -4,9 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from msgspec import structs
+
 from crash import mixture
 from crash.mixture import Call, Kind
 from trust_runtime.adapters.sqlite import SqliteStore
+from trust_runtime.contracts.action_rows import KeptRow
 from trust_runtime.contracts.audit import AuditFilter, AuditRecord
 from trust_runtime.contracts.config import BootRecord
 from trust_runtime.contracts.errors import StoreFailed
@@ -119,6 +122,11 @@ async def _read_states(store: SqliteStore, calls: Sequence[Call], content: Conte
         until_ns = part[0].at_ns - 1
 
 
+def _row_as_kept(row: KeptRow) -> KeptRow:
+    number = row.row.created_at_ns - mixture.START_NS
+    return mixture.row(Call(number=number, kind=Kind.ROW))
+
+
 async def _read_places(store: SqliteStore, calls: Sequence[Call], content: Content) -> None:
     boot = await store.config.boot()
     if boot != BootRecord():
@@ -133,7 +141,12 @@ async def _read_places(store: SqliteStore, calls: Sequence[Call], content: Conte
         row = await store.action_rows.find(request_id)
         if row is not None:
             number = row.row.created_at_ns - mixture.START_NS
-            same = row == mixture.row(Call(number=number, kind=Kind.ROW))
+            # An open row carries the one it displaced, which must be as whole as it is itself.
+            same = all(
+                structs.replace(kept, former=None) == _row_as_kept(kept)
+                for kept in (row, row.former)
+                if kept is not None
+            )
             content.places[f"row {request_id}"] = number if same else 0
     for link in await store.links.load():
         number = link.updated_at_ns - mixture.START_NS
