@@ -343,7 +343,8 @@ def test_any_values_give_settings_or_problems_that_name_them(values: dict[str, A
         named = problem.path.partition("[")[0]
         given_paths = {path.partition("[")[0] for path in values}
         cross = {"resource.name", "runtime.mesh.auth_token", "runtime.mesh.connect"}
-        cross |= {"runtime.control.auth_token", "runtime.web.auth"}
+        cross |= {"runtime.control.auth_token", "runtime.web.auth", "runtime.web.tls"}
+        cross |= {f"runtime.tls.{name}" for name in ("mode", "cert_path", "key_path", "ca_path")}
         assert named in given_paths | cross | {"runtime.cloud.presence.partition_after_ms"}
         assert problem.allowed
         assert problem.value
