@@ -22,6 +22,7 @@ from fakes.store import FakeStore
 from fakes.timeline import FakeHistory, FakeTimeline
 from sim.history import Effect
 from sim.loop import Host
+from trust_runtime.adapters.mesh.zenoh_log import Ear
 from trust_runtime.app import lifecycle
 from trust_runtime.app.neighbours import Neighbours
 from trust_runtime.app.opening import Opened, RunOptions, _recover
@@ -117,7 +118,7 @@ class Process:
             reach=cast(Any, self.reach),
             log=cast(Any, self.log),
         )
-        await self._serve(lifecycle.Process(options), opened)
+        await self._serve(lifecycle.Process(options, Ear()), opened)
 
     async def _serve(self, life: lifecycle.Process, opened: Opened) -> None:
         """Run until told to stop, without the entrances; clients call the services."""

@@ -1,15 +1,20 @@
 """A fleet whose mesh speaks TLS: certificates of the site, and what everybody is told of it."""
 
+import json
+import signal
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from certificates import Pair, install, make_authority, make_leaf
+import pytest
+
+from certificates import Pair, federate, install, make_authority, make_leaf
 from runtimes import Plant, Runtime, until_lifecycle
 from waiting import wait_until
 
 SITE = "site-a"
 AUTHORITY = make_authority(SITE)
+SITE_B = make_authority("site-b")
 TLS = {
     "runtime.mesh.tls": "true",
     "runtime.tls.mode": '"self-managed"',
@@ -68,3 +73,111 @@ def _degraded(runtime: Runtime, said: str) -> bool:
     reasons = node.get("health_reasons") or []
     assert isinstance(reasons, list)
     return any(said in reason for reason in reasons)
+
+
+def said(runtime: Runtime, *words: str) -> bool:
+    """Whether one line of the log says all of that."""
+    return any(all(word in line for word in words) for line in runtime.output().splitlines())
+
+
+def events(runtime: Runtime) -> list[str]:
+    return [
+        event["summary"] for event in runtime.state()["timeline"] if event["category"] == "security"
+    ]
+
+
+def is_told(runtime: Runtime, text: str) -> bool:
+    return any(text in summary for summary in events(runtime))
+
+
+def until_told(runtime: Runtime, side: str, fault: str) -> None:
+    """Wait until log and timeline name that side of a link, and the log why."""
+    assert wait_until(lambda: said(runtime, fault, side), within_s=15), runtime.output()
+    assert wait_until(lambda: is_told(runtime, side), within_s=15), events(runtime)
+
+
+OTHER_AUTHORITY = make_authority(SITE)
+WRONG: dict[str, tuple[Pair, Pair, str]] = {
+    "expired": (
+        make_leaf(AUTHORITY, f"{SITE}/runtime-b", starts_in_s=-90, ends_in_s=-60),
+        AUTHORITY,
+        "certificate_expired",
+    ),
+    "of another CA": (make_leaf(OTHER_AUTHORITY, f"{SITE}/runtime-b"), AUTHORITY, "unknown_ca"),
+    "believing another CA": (
+        make_leaf(AUTHORITY, f"{SITE}/runtime-b"),
+        OTHER_AUTHORITY,
+        "unknown_ca",
+    ),
+}
+
+
+@pytest.mark.parametrize("wrong", sorted(WRONG))
+def test_a_wrong_certificate_gets_no_link_and_both_logs_say_why(here: Plant, wrong: str) -> None:
+    leaf, believes, fault = WRONG[wrong]
+    first = member(here, "runtime-a").start()
+    second = here.runtime("runtime-b", site=SITE, extra=dict(TLS), connect=[first.mesh_port])
+    install(second.folder, leaf, believes)
+    second.start()
+    for runtime, side in ((first, "stranger"), (second, f"127.0.0.1:{first.mesh_port}")):
+        until_told(runtime, side, fault)
+    assert wait_until(lambda: _degraded(second, str(first.mesh_port)), within_s=15)
+    assert not _degraded(first, "mesh")  # Whoever knocks makes nobody unhealthy.
+    assert first.lifecycle(second.id) is None
+
+
+def test_another_token_gets_no_link_and_no_log_shows_it(here: Plant) -> None:
+    tokens = ("canary-of-the-first", "canary-of-the-second")
+    extra = {**TLS, "runtime.mesh.auth_token": f'"{tokens[0]}"'}
+    first = here.runtime("runtime-a", site=SITE, extra=extra)
+    second = here.runtime(
+        "runtime-b",
+        site=SITE,
+        extra={**TLS, "runtime.mesh.auth_token": f'"{tokens[1]}"'},
+        connect=[first.mesh_port],
+    )
+    for runtime in (first, second):
+        install(runtime.folder, make_leaf(AUTHORITY, runtime.id), AUTHORITY)
+        runtime.start()
+    assert wait_until(lambda: said(first, "wrong_token", "stranger"), within_s=15), first.output()
+    assert wait_until(lambda: said(second, str(first.mesh_port), "mesh token"), within_s=15)
+    assert first.lifecycle(second.id) is None
+    for runtime in (first, second):
+        for token in tokens:
+            assert token not in runtime.output()
+            assert token not in str(runtime.state())
+
+
+def test_a_plain_runtime_is_refused_by_name(here: Plant) -> None:
+    first = member(here, "runtime-a").start()
+    second = here.runtime("runtime-b", site=SITE, connect=[first.mesh_port]).start()
+    assert wait_until(lambda: said(first, "not_tls"), within_s=15), first.output()
+    assert first.lifecycle(second.id) is None
+
+
+def test_new_files_are_noticed_and_taken_on_sighup(here: Plant) -> None:
+    first = member(here, "runtime-a").start()
+    second = here.runtime("runtime-b", site="site-b", extra=dict(TLS), connect=[first.mesh_port])
+    install(second.folder, make_leaf(SITE_B, second.id), SITE_B)
+    federate(second.folder, SITE, AUTHORITY)
+    second.start()
+    assert wait_until(lambda: said(first, "unknown_ca"), within_s=15), first.output()
+    federate(first.folder, "site-b", SITE_B)
+    assert wait_until(lambda: reopen_required(first), within_s=15)
+    assert first.lifecycle(second.id) is None
+    first.signal(signal.SIGHUP)
+    until_lifecycle(first, second.id, "online")
+    assert not reopen_required(first)
+    # A file that cannot be used does not end a mesh that runs.
+    (first.folder / ".trust/identity/ca.pem").write_text("nonsense")
+    assert wait_until(lambda: reopen_required(first), within_s=15)
+    first.signal(signal.SIGHUP)
+    assert wait_until(lambda: said(first, "no usable CA"), within_s=15)
+    assert first.lifecycle(second.id) == "online"
+
+
+def reopen_required(runtime: Runtime) -> bool:
+    done = runtime.cli("ctl", "status", "--json")
+    assert done.returncode == 0, done.stderr
+    mesh = json.loads(done.stdout)["result"]["mesh"]
+    return bool(mesh["reopen_required"])

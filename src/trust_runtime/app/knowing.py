@@ -20,7 +20,6 @@ def join_identity(services: Services, changed_here: Callable[[], None]) -> None:
         changed_here()
 
     status.identity_reasons = identity.reasons
-    status.mesh_reopen_required = lambda: identity.reopen_required
     status.unmet = lambda: unmet_preconditions(running.settings, identity.distrust)
     identity.on_change = changed
     identity.on_expiry = ends

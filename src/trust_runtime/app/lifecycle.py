@@ -15,6 +15,7 @@ from trust_runtime.adapters.http.endpoint import Watching as HttpWatching
 from trust_runtime.adapters.http.operating import Operating as HttpOperating
 from trust_runtime.adapters.http.pipeline import Door
 from trust_runtime.adapters.http.server import HttpServer
+from trust_runtime.adapters.mesh.zenoh_log import Ear, hear_zenoh
 from trust_runtime.adapters.system.logs import RuntimeLog
 from trust_runtime.app.banner import start_lines
 from trust_runtime.app.measuring import build_metrics
@@ -23,6 +24,7 @@ from trust_runtime.app.opening import Opened, RunOptions, open_process
 from trust_runtime.app.parts import Services
 from trust_runtime.contracts.audit import Outcome
 from trust_runtime.contracts.errors import ExitCode, StoreFailed
+from trust_runtime.contracts.link_refusals import LinkRefusal
 from trust_runtime.contracts.units import NS_PER_S
 from trust_runtime.core.preconditions import Preconditions
 
@@ -42,10 +44,10 @@ def run_runtime(options: RunOptions) -> ExitCode:
     Raises:
         StartRefused: it must not start as things are.
     """
-    with hold_lock(options.folder):
+    with hold_lock(options.folder), hear_zenoh() as ear:
         pause_s = _BACK_OFF_S[0]
         for _ in range(_RESTARTS_MAX):
-            process = Process(options)
+            process = Process(options, ear)
             asyncio.run(process.run())
             if not process.restart_from_disk:
                 return ExitCode.OK
@@ -57,8 +59,10 @@ def run_runtime(options: RunOptions) -> ExitCode:
 class Process:
     """One process from start to stop."""
 
-    def __init__(self, options: RunOptions) -> None:
+    def __init__(self, options: RunOptions, ear: Ear) -> None:
         self._options = options
+        self._ear = ear
+        self._neighbours: Neighbours | None = None
         self._stop = asyncio.Event()
         self._log: RuntimeLog | None = None
         self.restart_from_disk = False
@@ -80,7 +84,8 @@ class Process:
         """Open the entrances, run until told to stop, leave in order."""
         services = opened.services
         settings = services.running.settings
-        neighbours = Neighbours(services, opened)
+        self._neighbours = neighbours = Neighbours(services, opened)
+        self._hear(services)
         async with AsyncExitStack() as entrances:
             control = ControlSocket(
                 Path(settings.control_socket),
@@ -95,7 +100,12 @@ class Process:
                 await http.open()
                 entrances.push_async_callback(http.close)
                 services.status.web_port = settings.web.listen.port
-            works = [*self._works(services), ("neighbours", neighbours.run())]
+            works = [
+                *self._works(services),
+                ("neighbours", neighbours.run()),
+                ("mesh files", neighbours.watch_files()),
+                ("mesh reopening", neighbours.reopen_on_demand()),
+            ]
             if http is not None:
                 works.append(("http", http.serve()))
             if opened.tls is not None:
@@ -111,6 +121,15 @@ class Process:
                     await self._leave(opened, neighbours, http)
                     for task in running:
                         task.cancel()
+
+    def _hear(self, services: Services) -> None:
+        """Take what Zenoh's log tells of refused links onto this loop."""
+        loop = asyncio.get_running_loop()
+
+        def hand_over(refusal: LinkRefusal) -> None:
+            loop.call_soon_threadsafe(services.refused.take, refusal)
+
+        self._ear.on_refused = hand_over
 
     def _works(self, services: Services) -> list[tuple[str, Coroutine[Any, Any, None]]]:
         return [
@@ -203,16 +222,19 @@ class Process:
 
         for number in taken:
             loop.add_signal_handler(number, stop)
-        loop.add_signal_handler(signal.SIGHUP, self._reopen_log)
+        loop.add_signal_handler(signal.SIGHUP, self._reopen_files)
         try:
             yield
         finally:
             for number in (*taken, signal.SIGHUP):
                 loop.remove_signal_handler(number)
 
-    def _reopen_log(self) -> None:
+    def _reopen_files(self) -> None:
+        """Take SIGHUP: the log goes on in a new file, the mesh with the certificates of now."""
         if self._log is not None:
             self._log.reopen()
+        if self._neighbours is not None:
+            self._neighbours.want_reopen()
 
 
 async def _prune(services: Services) -> None:

@@ -14,6 +14,7 @@ from trust_runtime.contracts.keyspace import token_key
 from trust_runtime.core.preconditions import mesh_barred
 
 _RETRY_S: Final = 5.0
+_LOOK_S: Final = 1.0
 _FLUSH_S: Final = 0.05
 
 
@@ -29,6 +30,8 @@ class Neighbours:
         self._discovery = MdnsDiscovery()
         self._discovery_open = False
         self._tried = asyncio.Event()
+        self._reopen = asyncio.Event()
+        opened.mesh.on_refused = services.refused.take
 
     async def started(self) -> None:
         """Wait until both were tried once."""
@@ -45,6 +48,36 @@ class Neighbours:
                 await self._open_discovery()
             await asyncio.sleep(_RETRY_S)
 
+    async def watch_files(self) -> None:
+        """Notice within 2 s that certificates or bundles are others than those in use."""
+        status = self._services.status
+        while True:
+            await asyncio.sleep(_LOOK_S)
+            required = await self._mesh.files_changed()
+            if required and not status.mesh_reopen_required:
+                self._log.warn(
+                    "mesh_reopen_required",
+                    "certificates or bundles changed; mesh links follow after SIGHUP or a restart",
+                )
+            status.mesh_reopen_required = required
+
+    async def reopen_on_demand(self) -> None:
+        """Open the mesh anew whenever `want_reopen` asks for it and the files are others."""
+        status = self._services.status
+        while True:
+            await self._reopen.wait()
+            self._reopen.clear()
+            if await self._mesh.files_changed():
+                self._log.info("mesh_reopened", "the mesh is opened anew with the files of now")
+                await self._open_mesh(again=True)
+            elif self._mesh.is_open:
+                status.mesh_problem = None  # Files that could not be used are as before again.
+            status.mesh_reopen_required = await self._mesh.files_changed()
+
+    def want_reopen(self) -> None:
+        """Ask for the mesh to be opened anew; nothing happens while its files are the same."""
+        self._reopen.set()
+
     async def leave(self) -> None:
         """Say goodbye on the mesh and by mDNS; nothing of it may raise."""
         if self._mesh.is_open:
@@ -58,19 +91,18 @@ class Neighbours:
         await self._reach.close()
         await self._mesh.close()
 
-    async def _open_mesh(self) -> None:
+    async def _open_mesh(self, *, again: bool = False) -> None:
         status = self._services.status
         problem = mesh_barred(status.unmet())
         try:
             if problem is None:
-                await self._mesh.open()
+                await (self._mesh.reopen() if again else self._mesh.open())
         except MeshUnavailable as error:
             problem = str(error)
         if problem is not None and status.mesh_problem is None:
             self._log.warn("mesh_degraded", problem)
         status.mesh_problem = problem
         if problem is None:
-            self._services.identity.mesh_opened()
             self._services.beacons.soon()
             await self._open_reach()
         status.on_change()

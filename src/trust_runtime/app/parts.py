@@ -34,6 +34,7 @@ from trust_runtime.services.hails import Hails
 from trust_runtime.services.history import History
 from trust_runtime.services.identity_watch import IdentityWatch
 from trust_runtime.services.io_orders import IoOrders
+from trust_runtime.services.link_refusals import LinkRefusals
 from trust_runtime.services.links import Links
 from trust_runtime.services.live_parts import LogControl
 from trust_runtime.services.pairings import Pairings
@@ -129,6 +130,7 @@ class Watching:
     stream: Stream
     history: History
     chronicle: Chronicle
+    refused: LinkRefusals
 
 
 @dataclass(frozen=True, kw_only=True)

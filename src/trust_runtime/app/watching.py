@@ -4,6 +4,7 @@ from trust_runtime.app.parts import Foundation, Senses, Services, Watching, Worl
 from trust_runtime.services.chronicle import Chronicle
 from trust_runtime.services.hails import Hails
 from trust_runtime.services.history import History
+from trust_runtime.services.link_refusals import LinkRefusals
 from trust_runtime.services.stalls import Stalls
 from trust_runtime.services.stream import Stream
 from trust_runtime.services.timeline import Timeline
@@ -51,6 +52,7 @@ def build_watching(world: World, base: Foundation, senses: Senses) -> Watching:
         chronicle=Chronicle(
             own=own, timeline=timeline, stream=stream, audit=base.audit, config=base.config
         ),
+        refused=LinkRefusals(own=own, timeline=timeline, clock=clock, log=world.log),
     )
 
 
@@ -108,5 +110,7 @@ def join_watching(services: Services) -> None:
     services.witness.on_contradiction = chronicle.contradicted
     services.history.on_change = chronicle.state_changed
     services.fleet.newest_events = services.timeline.newest
+    services.status.refused_links = services.refused
+    services.refused.on_change = services.beacons.soon
     services.timeline.on_event = chronicle.event_made
     services.audit.on_records = chronicle.recorded

@@ -45,7 +45,6 @@ class IdentityWatch:
         self._clock = clock
         self._log = log
         self._warned_ns: MonotonicNs | None = None
-        self._changed_since_open = False
         self._noted: tuple[str, ...] = ()
         self.on_change: Callable[[IdentityChange], None] = lambda _change: None
         self.on_expiry: Callable[[int], None] = lambda _days: None
@@ -65,15 +64,6 @@ class IdentityWatch:
         """Seconds until the own certificate ends, below 0 when it did; None without one."""
         ends_s = self.facts.not_after_s
         return None if ends_s is None else ends_s - self._now_s()
-
-    @property
-    def reopen_required(self) -> bool:
-        """Whether an open mesh session still has certificates of before a change (2.4)."""
-        return self._changed_since_open and self._running.settings.mesh.tls
-
-    def mesh_opened(self) -> None:
-        """Note that a mesh session was opened, with the certificates of now."""
-        self._changed_since_open = False
 
     def reasons(self) -> tuple[str, ...]:
         """Return why this runtime is not healthy for its certificates, each naming its part."""
@@ -98,7 +88,6 @@ class IdentityWatch:
 
     def _took(self, change: IdentityChange) -> None:
         if change.own or change.trust:
-            self._changed_since_open = True
             what = ", ".join((*(("the own identity",) if change.own else ()), *change.trust))
             self._log.info("identity_changed", f"certificates changed: {what}")
         if self.facts.notes != self._noted:

@@ -19,6 +19,7 @@ from trust_runtime.core.policy.inbound import announced_writes
 from trust_runtime.ports.mesh import Mesh
 from trust_runtime.services.audit import Audit
 from trust_runtime.services.config_agent import ConfigAgent
+from trust_runtime.services.link_refusals import LinkRefusals
 from trust_runtime.services.peers import Peers
 from trust_runtime.services.running import Running
 from trust_runtime.services.store_health import StoreHealth
@@ -56,13 +57,14 @@ class Status:
         self._health = health
         self._mesh = mesh
         self.mesh_problem: str | None = None
+        self.refused_links: LinkRefusals | None = None
         self.reach_problem: str | None = None
         self.discovery_problem: str | None = None
         self.web_port: int | None = None
         self.control_open = False
         self.io_restart_required: Callable[[], bool] = lambda: False
         self.identity_reasons: Callable[[], tuple[str, ...]] = lambda: ()
-        self.mesh_reopen_required: Callable[[], bool] = lambda: False
+        self.mesh_reopen_required = False
         self.unmet: Callable[[], tuple[str, ...]] = lambda: ()
         self.on_change: Callable[[], None] = lambda: None
 
@@ -73,6 +75,8 @@ class Status:
             reasons.append(f"state store: {self._health.fault}")
         if self.mesh_problem is not None:
             reasons.append(f"mesh: {self.mesh_problem}")
+        if self.refused_links is not None:
+            reasons += (f"mesh: {reason}" for reason in self.refused_links.reasons())
         if self.reach_problem is not None:
             reasons.append(f"reach: {self.reach_problem}")
         if self.discovery_problem is not None:
@@ -152,10 +156,11 @@ class Status:
             "mesh": {
                 "state": self._mesh_state(),
                 "tls": settings.mesh.tls,
+                "refused": {} if self.refused_links is None else self.refused_links.counts(),
                 "peers": sum(1 for peer in self._peers if peer.lifecycle is Lifecycle.ONLINE),
                 "dropped": sum(self._mesh.dropped().values()),
                 "rejected": dict(sorted(self._peers.rejected.items())),
-                "reopen_required": self.mesh_reopen_required(),
+                "reopen_required": self.mesh_reopen_required,
             },
             "config": self._config.status(),
             "degraded_reasons": self.degraded_reasons(),

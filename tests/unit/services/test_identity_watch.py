@@ -2,8 +2,6 @@
 
 import asyncio
 
-from msgspec import structs
-
 from fakes.identity_files import FakeIdentityFiles
 from fakes.signer import FakeSigner
 from signed_fleet import NOW_S, OWN, Chance, Listener
@@ -11,7 +9,6 @@ from trust_runtime.contracts.identity import IdentityChange
 from trust_runtime.contracts.ids import SiteName
 from trust_runtime.contracts.policy import Profile
 from trust_runtime.contracts.presence import TrustReason
-from trust_runtime.contracts.settings import MeshSettings
 from trust_runtime.contracts.units import NS_PER_S
 from trust_runtime.services.identity_watch import IdentityWatch
 from trust_runtime.services.peers import Peers
@@ -51,9 +48,6 @@ class Scene(Listener):
 
     def look(self) -> None:
         asyncio.run(self.watch.look())
-
-    def must_reopen(self) -> bool:
-        return self.watch.reopen_required
 
     def _use(self, change: IdentityChange) -> None:
         if change.own:
@@ -109,25 +103,3 @@ def test_a_change_judges_everybody_at_once() -> None:
     assert here.peers.own_trust_reason is TrustReason.CHAIN_INVALID
     assert here.watch.distrust is not None
     assert here.log.lines[0].message == "certificates changed: site-b"
-
-
-def test_an_open_mesh_has_the_certificates_of_before() -> None:
-    here = Scene(100)
-    mesh: MeshSettings = structs.replace(here.running.settings.mesh, tls=True)
-    here.running.settings = structs.replace(here.running.settings, mesh=mesh)
-    here.watch.mesh_opened()
-    here.files.changes.append(IdentityChange())
-    here.look()
-    assert not here.must_reopen()  # Nothing in use changed.
-    here.files.changes.append(IdentityChange(trust=(SITE_B,)))
-    here.look()
-    assert here.must_reopen()
-    here.watch.mesh_opened()
-    assert not here.must_reopen()
-
-
-def test_without_tls_no_mesh_needs_to_be_opened_again() -> None:
-    here = Scene(100)
-    here.files.changes.append(IdentityChange(own=True))
-    here.look()
-    assert not here.must_reopen()

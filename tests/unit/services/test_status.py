@@ -201,6 +201,7 @@ def test_the_status_counts_who_is_online_and_what_was_refused() -> None:
         "state": "open",
         "tls": False,
         "reopen_required": False,
+        "refused": {},
         "peers": 1,
         "dropped": 5,
         "rejected": {"replayed": 1, "token": 1},
@@ -263,7 +264,7 @@ def test_certificates_are_reasons_and_preconditions_hold_readiness_up() -> None:
     assert readiness.denial_code is DenialCode.NOT_CONFIGURED
     here.status.control_open = False
     assert here.status.readiness().denial_code is DenialCode.TRANSPORT_FAILURE
-    here.status.mesh_reopen_required = lambda: True
+    here.status.mesh_reopen_required = True
     assert here.status.status()["mesh"]["reopen_required"]
 
 

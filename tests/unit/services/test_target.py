@@ -14,7 +14,7 @@ from trust_runtime.contracts.denial import DenialCode
 from trust_runtime.contracts.envelope import ActionBody, ActionClaims, MeshMessage, TokenType
 from trust_runtime.contracts.ids import RuntimeId, spiffe_id
 from trust_runtime.contracts.keyspace import action_key, config_key, probe_key
-from trust_runtime.contracts.policy import Profile, Role
+from trust_runtime.contracts.policy import Role
 from trust_runtime.contracts.results import ResultStatus, TargetReply
 from trust_runtime.contracts.settings import LogLevel
 from trust_runtime.contracts.units import CLOCK_SKEW_MS_MAX, NS_PER_MS, NS_PER_S

@@ -9,14 +9,17 @@ import asyncio
 import contextlib
 import ipaddress
 import ssl
+from collections.abc import Callable
 from typing import Final
 
 import zenoh
 
 from trust_runtime.adapters.mesh.blocking import close_in_thread, open_in_thread
 from trust_runtime.adapters.mesh.problems import Problems
+from trust_runtime.adapters.mesh.refusals import refusal_of
 from trust_runtime.adapters.mesh.session_config import MeshOptions, introducer_config
 from trust_runtime.adapters.mesh.tls_material import TlsMaterial
+from trust_runtime.contracts.link_refusals import LinkRefusal
 
 _AT_ONCE_MAX: Final = 4
 _WAITING_MAX: Final = 64
@@ -31,9 +34,17 @@ _POLL_S_MAX: Final = 0.02
 class Dialler:
     """Dials addresses for one session."""
 
-    def __init__(self, options: MeshOptions, password: str | None, problems: Problems) -> None:
+    def __init__(
+        self,
+        options: MeshOptions,
+        password: str | None,
+        *,
+        problems: Problems,
+        on_refused: Callable[[LinkRefusal], None],
+    ) -> None:
         self._options = options
         self._password = password
+        self._on_refused = on_refused
         self._problems = problems
         self._session: zenoh.Session | None = None
         self._material: TlsMaterial | None = None
@@ -96,7 +107,7 @@ class Dialler:
             async with asyncio.timeout(_CONNECT_S if context is None else _GREET_S):
                 _, writer = await asyncio.open_connection(host.strip("[]"), int(port), ssl=context)
         except ssl.SSLError as error:
-            self._problems.add("mesh link refused by us", f"{address}: {_why(error)}")
+            self._on_refused(refusal_of(error, address))
             return False
         except OSError:  # TimeoutError is one.
             return False
@@ -154,12 +165,6 @@ def _locator(scheme: str, address: str) -> str | None:
         return f"{scheme}{host}:{int(port)}"
     except ValueError:
         return None
-
-
-def _why(error: ssl.SSLError) -> str:
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return error.verify_message
-    return (error.reason or str(error)).lower().replace("_", " ")
 
 
 def _linked(session: zenoh.Session) -> set[str]:

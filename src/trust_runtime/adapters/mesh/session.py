@@ -23,6 +23,7 @@ from trust_runtime.adapters.mesh.session_config import (
 from trust_runtime.adapters.mesh.tls_material import TlsMaterial, read_material
 from trust_runtime.contracts.envelope import MeshMessage
 from trust_runtime.contracts.errors import ContractViolation, MeshUnavailable
+from trust_runtime.contracts.link_refusals import LinkRefusal
 from trust_runtime.ports.mesh import MessageHandler, QueryHandler, Silence, TokenHandler
 
 
@@ -31,17 +32,24 @@ class ZenohMesh:
 
     What it declares outlives a session: `open` after `close`, or after a failed `open`, starts
     afresh with all of it. `on_problem` is told of faults that nobody could catch: a handler that
-    raised, a message that could not be sent. It is called from any thread.
+    raised, a message that could not be sent. It is called from any thread. `on_refused` is told on
+    the loop of links that were not made.
     """
 
     def __init__(
         self, options: MeshOptions, *, on_problem: Callable[[str], None] = lambda _: None
     ) -> None:
         token = options.auth_token
+        self.on_refused: Callable[[LinkRefusal], None] = lambda _: None
         self._options = options
         self._password = None if token is None else mesh_password(token)
         self._problems = Problems(on_problem)
-        self._dialler = Dialler(options, self._password, self._problems)
+        self._dialler = Dialler(
+            options,
+            self._password,
+            problems=self._problems,
+            on_refused=self._refused,
+        )
         self._lingering = Lingering()
         self._material: TlsMaterial | None = None
         self._listeners: list[MessageListener | TokenWatcher] = []
@@ -87,6 +95,18 @@ class ZenohMesh:
                 raise MeshUnavailable(_describe(error, self._options)) from error
             self._dialler.open(session, self._material)
             self._lingering.open(self._loop)
+
+    async def reopen(self) -> None:
+        """Close the session and open it with the files as they are now.
+
+        Raises:
+            MeshUnavailable: with files that cannot be used the session stays as it is; when only
+                Zenoh refuses them, there is none afterwards.
+        """
+        if self._options.tls is not None:
+            await asyncio.to_thread(read_material, self._options.tls)
+        await self.close()
+        await self.open()
 
     async def close(self) -> None:
         """See `Mesh.close`; handlers that still run are cancelled."""
@@ -166,6 +186,9 @@ class ZenohMesh:
     def problems(self) -> dict[str, int]:
         """Return how often each kind of problem happened."""
         return self._problems.counts()
+
+    def _refused(self, refusal: LinkRefusal) -> None:
+        self.on_refused(refusal)
 
     def _listen(self, listener: MessageListener | TokenWatcher) -> None:
         self._listeners.append(listener)

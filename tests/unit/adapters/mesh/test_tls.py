@@ -19,6 +19,7 @@ from trust_runtime.adapters.mesh.tls_material import MeshTls
 from trust_runtime.contracts.errors import MeshUnavailable
 from trust_runtime.contracts.ids import BootId, parse_runtime_id
 from trust_runtime.contracts.keyspace import ALL_TOKENS, token_key
+from trust_runtime.contracts.link_refusals import LinkFault, LinkRefusal
 
 pytestmark = pytest.mark.anyio
 
@@ -161,8 +162,10 @@ async def test_a_name_that_is_not_in_the_certificate_is_refused_unless_told_othe
     nameless = make_leaf(SITE_A, "site-a/two", hosts=("elsewhere.example",))
     two = await listener(world, identity(tmp_path / "2", nameless))
     strict = await listener(world, identity(tmp_path / "1", make_leaf(SITE_A, "site-a/one")))
+    refused: list[LinkRefusal] = []
+    strict.mesh.on_refused = refused.append
     assert not await strict.mesh.dial(two.address)
-    assert any("127.0.0.1" in text for text in world.problems), world.problems
+    assert [(one.fault, one.address) for one in refused] == [(LinkFault.NAME_MISMATCH, two.address)]
     loose = await listener(
         world, identity(tmp_path / "3", make_leaf(SITE_A, "site-a/three"), verify_names=False)
     )
