@@ -6,7 +6,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -141,8 +141,18 @@ class Members:
         self._folder = folder
         self._started: list[Member] = []
 
-    async def start(self, name: str, address: str | None = None, **changes: Any) -> Member:
-        """Start a peer that holds a token and answers probes; return when it is open."""
+    async def start(
+        self,
+        name: str,
+        address: str | None = None,
+        *,
+        prefix: Sequence[str] = (),
+        **changes: Any,
+    ) -> Member:
+        """Start a peer that holds a token and answers probes; return when it is open.
+
+        `prefix` is a command that runs another one, for example in a namespace.
+        """
         address = address or free_address()
         options = {
             "owner": name,
@@ -152,7 +162,7 @@ class Members:
             **msgspec.to_builtins(changes, enc_hook=str),
         }
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, str(PROCESS), name, json.dumps(options)),
+            *(*prefix, sys.executable, str(PROCESS), name, json.dumps(options)),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
         )
