@@ -181,3 +181,14 @@ def reopen_required(runtime: Runtime) -> bool:
     assert done.returncode == 0, done.stderr
     mesh = json.loads(done.stdout)["result"]["mesh"]
     return bool(mesh["reopen_required"])
+
+
+def test_a_certificate_renewed_after_its_end_is_taken_without_a_word(here: Plant) -> None:
+    first = member(here, "runtime-a").start()
+    short = make_leaf(AUTHORITY, f"{SITE}/runtime-b", ends_in_s=8)
+    second = member(here, "runtime-b", leaf=short, connect=[first.mesh_port]).start()
+    until_lifecycle(first, second.id, "online")
+    until_lifecycle(first, second.id, "stale", within_s=20)
+    install(second.folder, make_leaf(AUTHORITY, second.id, key=short.key), AUTHORITY)
+    until_lifecycle(first, second.id, "online", within_s=30)
+    until_lifecycle(second, first.id, "online")

@@ -49,7 +49,10 @@ class Neighbours:
             await asyncio.sleep(_RETRY_S)
 
     async def watch_files(self) -> None:
-        """Notice within 2 s that certificates or bundles are others than those in use."""
+        """Notice within 2 s that certificates or bundles are others than those in use.
+
+        They are taken at once when others refuse the ones in use because they have expired.
+        """
         status = self._services.status
         while True:
             await asyncio.sleep(_LOOK_S)
@@ -60,6 +63,8 @@ class Neighbours:
                     "certificates or bundles changed; mesh links follow after SIGHUP or a restart",
                 )
             status.mesh_reopen_required = required
+            if required and self._services.refused.own_certificate_expired():
+                self.want_reopen()  # Renewed too late: no link is left that could be lost.
 
     async def reopen_on_demand(self) -> None:
         """Open the mesh anew whenever `want_reopen` asks for it and the files are others."""

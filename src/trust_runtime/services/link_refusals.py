@@ -91,6 +91,16 @@ class LinkRefusals:
         more = len(found) - _SHOWN_MAX
         return (*found[:_SHOWN_MAX], *((f"{more} more links refused",) if more > 0 else ()))
 
+    def own_certificate_expired(self) -> bool:
+        """Tell whether others refuse our certificate now because it has expired."""
+        now_ns = self._clock.monotonic_ns()
+        return any(
+            kind.newest.fault is LinkFault.EXPIRED
+            and kind.newest.by_them
+            and now_ns - kind.seen_ns <= _LASTS_NS
+            for kind in self._kinds.values()
+        )
+
     def _tell(self, kind: _Kind, now_ns: int) -> None:
         refusal, count = kind.newest, kind.untold
         kind.told_ns, kind.untold = now_ns, 0

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from msgspec import structs
 
+from config_samples import settings_with
 from port_contracts.store_samples import PEER
 from signed_fleet import OTHER, OWN
 from trust_runtime.adapters.files.project import ProjectTemplate, create_project
@@ -16,9 +17,10 @@ from trust_runtime.adapters.sqlite import open_store
 from trust_runtime.adapters.system.clock import SystemClock
 from trust_runtime.adapters.system.logs import RuntimeLog
 from trust_runtime.app.certifying import ProjectIdentity, export_of_ca, init_ca, revoke
-from trust_runtime.app.opening import Opened, RunOptions, open_process
+from trust_runtime.app.opening import Opened, RunOptions, _mesh_options, open_process
 from trust_runtime.contracts.audit import AuditFilter
 from trust_runtime.contracts.errors import ExitCode, StartRefused
+from trust_runtime.contracts.policy import Profile
 from trust_runtime.contracts.presence import Lifecycle, TrustReason
 from trust_runtime.contracts.settings import Settings
 from trust_runtime.services.peers import Peers
@@ -205,3 +207,55 @@ def own_reason(peers: Peers) -> TrustReason | None:
 def export_list(ca: Path, out: Path) -> None:
     """Export the revocation list of a CA."""
     out.write_bytes(export_of_ca(ca, crl=True))
+
+
+SECURE = settings_with(
+    runtime__mesh__enabled=True,
+    runtime__mesh__tls=True,
+    runtime__tls__mode="self-managed",
+    runtime__tls__cert_path="web.crt",
+    runtime__tls__key_path="web.key",
+)
+
+
+@pytest.mark.parametrize(
+    ("profile", "verify", "expected"),
+    [
+        (Profile.DEV, True, False),
+        (Profile.PLANT, True, True),
+        (Profile.WAN, True, True),
+        (Profile.WAN, False, False),
+    ],
+)
+def test_names_are_verified_in_plant_and_wan_unless_told_otherwise(
+    tmp_path: Path, profile: Profile, *, verify: bool, expected: bool
+) -> None:
+    mesh = structs.replace(SECURE.mesh, verify_names=verify)
+    options = _mesh_options(tmp_path, structs.replace(SECURE, profile=profile, mesh=mesh))
+    assert options.tls is not None
+    assert options.tls.verify_names is expected
+    assert options.listen == ("tls/127.0.0.1:5200",)
+
+
+@pytest.mark.parametrize(
+    ("ca_path", "bundle"),
+    [
+        (None, ".trust/identity/ca.pem"),
+        ("pki/site.pem", "pki/site.pem"),
+        ("/etc/trust/site.pem", "/etc/trust/site.pem"),
+    ],
+)
+def test_the_bundle_of_the_own_site_is_where_it_is_said_to_be(
+    tmp_path: Path, ca_path: str | None, bundle: str
+) -> None:
+    tls = structs.replace(SECURE.tls, ca_path=ca_path)
+    options = _mesh_options(tmp_path, structs.replace(SECURE, tls=tls))
+    assert options.tls is not None
+    assert options.tls.own_bundle == tmp_path / bundle
+    assert options.tls.key == tmp_path / ".trust/identity/runtime.key"
+
+
+def test_without_tls_there_are_no_certificates(tmp_path: Path) -> None:
+    options = _mesh_options(tmp_path, settings_with(runtime__mesh__enabled=True))
+    assert options.tls is None
+    assert options.listen == ("tcp/127.0.0.1:5200",)

@@ -133,3 +133,22 @@ def test_every_fault_has_its_words(fault: LinkFault) -> None:
     scene = Scene()
     scene.refused.take(went(fault=fault))
     assert len(scene.refused.reasons()) == 1
+
+
+@pytest.mark.parametrize(
+    ("fault", "by_them", "expired"),
+    [
+        (LinkFault.EXPIRED, True, True),
+        (LinkFault.EXPIRED, False, False),
+        (LinkFault.UNKNOWN_CA, True, False),
+    ],
+)
+def test_others_say_that_the_own_certificate_has_expired(
+    fault: LinkFault, *, by_them: bool, expired: bool
+) -> None:
+    scene = Scene()
+    assert not scene.refused.own_certificate_expired()
+    scene.refused.take(LinkRefusal(side=LinkSide.ACCEPT, fault=fault, detail="x", by_them=by_them))
+    assert scene.refused.own_certificate_expired() is expired
+    scene.later(16)
+    assert not scene.refused.own_certificate_expired()

@@ -31,6 +31,8 @@ _DETAIL_MAX: Final = 240
 _SILENT: Final = ("handshake eof", "close_notify", "onnection reset", "onnection refused")
 """Somebody left before anything was decided: a knock, a scanner, a process that ended."""
 
+_BY_THEM: Final = ("received fatal alert", "received a close message")
+
 _FAULTS: Final = (
     ("expired", LinkFault.EXPIRED),
     ("not valid yet", LinkFault.NOT_YET_VALID),
@@ -97,6 +99,6 @@ def _refusal(side: LinkSide, text: str, *, address: str | None = None) -> LinkRe
                 fault=fault,
                 detail=text.strip()[:_DETAIL_MAX],
                 address=address,
-                by_them="received" in lowered,
+                by_them=any(part in lowered for part in _BY_THEM),
             )
     return None

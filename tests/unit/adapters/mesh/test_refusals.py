@@ -38,7 +38,7 @@ DIAL = (
         (
             TLS + "received corrupt message of type InvalidContentType" + HINT,
             LinkFault.NOT_TLS,
-            True,
+            False,
         ),
         (
             TLS + "peer is incompatible: SupportedVersionsExtensionRequired" + HINT,
@@ -54,12 +54,12 @@ DIAL = (
         (
             ACCEPT + "Recv OpenSyn. Invalid password. at /x/usrpwd.rs:424.",
             LinkFault.WRONG_TOKEN,
-            True,
+            False,
         ),
         (
             ACCEPT + "Recv InitSyn. Expected extension. at /x/usrpwd.rs:380.",
             LinkFault.WRONG_TOKEN,
-            True,
+            False,
         ),
     ],
 )
@@ -69,7 +69,7 @@ def test_who_came_and_was_refused(line: str, fault: LinkFault, *, by_them: bool)
     assert (refusal.side, refusal.fault, refusal.address) == (LinkSide.ACCEPT, fault, None)
     assert "Hint" not in refusal.detail
     assert "/x/" not in refusal.detail
-    assert by_them is refusal.by_them or fault in {LinkFault.NOT_TLS, LinkFault.WRONG_TOKEN}
+    assert refusal.by_them is by_them
 
 
 @pytest.mark.parametrize(
