@@ -18,9 +18,9 @@ _GRACE_S = 60.0
 
 CONFIG = """\
 # A request that fits the document may still be refused for what it means: configuration keys,
-# names of runtimes and instants are more than their types.
+# names of runtimes and instants are more than their types, and who guesses codes has to wait.
 [checks.positive_data_acceptance]
-expected-statuses = ["2xx", "400", "401", "403", "404", "409", "412"]
+expected-statuses = ["2xx", "400", "401", "403", "404", "409", "412", "429"]
 
 # Only what the document says of a body and of parameters is a promise; a header is not.
 [checks.negative_data_rejection]

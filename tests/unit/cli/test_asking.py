@@ -73,3 +73,31 @@ def test_an_address_nobody_answers_at_is_told_as_given(command: CommandLine) -> 
     assert ran.code == ExitCode.ERROR
     assert "nobody answers at http://127.0.0.1" in ran.err
     assert "start the runtime there, or give the address of another one" in ran.err
+
+
+def test_a_huge_io_file_is_a_usage_error(command: CommandLine, tmp_path: Path) -> None:
+    file = tmp_path / "io.json"
+    file.write_bytes(b" " * (2**20 + 1))
+    ran = command("io", "set", str(file), "--endpoint", "http://127.0.0.1:1")
+    assert (ran.code, "larger than 1 MiB" in ran.err) == (ExitCode.USAGE, True)
+
+
+@pytest.mark.parametrize("content", [None, b"", b"  \n", b"\xff\xfe"])
+def test_a_token_file_without_a_token_is_a_usage_error(
+    command: CommandLine, tmp_path: Path, content: bytes | None
+) -> None:
+    file = tmp_path / "token"
+    if content is not None:
+        file.write_bytes(content)
+    asked = ("--endpoint", "http://127.0.0.1:1", "--token-file", str(file))
+    for words in (("fleet", "status"), ("ctl", "status"), ("pair", "list")):
+        ran = command(*words, *asked)
+        assert (ran.code, str(file) in ran.err) == (ExitCode.USAGE, True)
+
+
+def test_the_token_of_a_file_is_sent_and_not_shown(command: CommandLine, tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    file.write_text("canary-of-this-test\n")
+    ran = command("fleet", "status", "--endpoint", "http://127.0.0.1:1", "--token-file", str(file))
+    assert ran.code == ExitCode.ERROR
+    assert "canary" not in ran.out + ran.err
