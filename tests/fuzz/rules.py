@@ -73,7 +73,8 @@ class Tally(NamedTuple):
         c = self.counts
         here, there = (c[f"denied {end}"] + c[f"allowed {end}"] for end in ("here", "there"))
         said = (
-            f"{here} writes without a rule at the origin: {c['allowed here']} allowed",
+            f"{here} writes without a rule at the origin, {c['in wan']} of them in wan:"
+            f" {c['allowed here']} allowed",
             f"{there} without a rule at the target: {c['allowed there']} allowed",
             f"{c['granted'] + c['refused']} with a rule, or none needed: {c['refused']} denied",
         )
@@ -224,16 +225,17 @@ def _note(
         wrong = not allowed
     else:
         tally.counts[f"{'allowed' if allowed else 'denied'} {end}"] += 1
+        tally.counts["in wan"] += end == "here" and write.profile == "wan"
         wrong = allowed
     if wrong and len(tally.problems) < _PROBLEMS_MAX:
         tally.problems.append(f"{'allowed' if allowed else 'denied'} {end}: {write}")
 
 
 def ask(writes: int, *, seed: int) -> Tally:
-    """Judge writes until so many were without a rule at the origin, or enough went wrong."""
+    """Judge writes until so many in `wan` had no rule at the origin, or enough went wrong."""
     random = Random(seed)  # noqa: S311 - no secret: a seed makes a run
     tally = Tally(Counter(), [])
-    while tally.counts["denied here"] + tally.counts["allowed here"] < writes:
+    while tally.counts["in wan"] < writes:
         if len(tally.problems) == _PROBLEMS_MAX:
             break
         judge(make_write(random), tally)
