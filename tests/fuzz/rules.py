@@ -73,9 +73,8 @@ class Tally(NamedTuple):
         c = self.counts
         here, there = (c[f"denied {end}"] + c[f"allowed {end}"] for end in ("here", "there"))
         said = (
-            f"{here} writes without a rule at the origin, {c['in wan']} of them in wan:"
-            f" {c['allowed here']} allowed",
-            f"{there} without a rule at the target: {c['allowed there']} allowed",
+            f"{here} writes ({c['in wan']} in wan), no rule here: {c['allowed here']} allowed",
+            f"{there} writes, no rule there: {c['allowed there']} allowed",
             f"{c['granted'] + c['refused']} with a rule, or none needed: {c['refused']} denied",
         )
         return "\n".join((*said, *self.problems))
