@@ -133,3 +133,39 @@ def test_a_log_on_a_full_disk_stops_nothing(here: Plant) -> None:
 
     assert wait_until(written_again, within_s=WAIT_S)
     assert runtime.stop() == 0
+
+
+def readers(runtime: Runtime) -> list[int]:
+    """Return the processes that a runtime started, as Linux lists them."""
+    assert runtime.process is not None
+    pid = runtime.process.pid
+    tasks = Path(f"/proc/{pid}/task").iterdir()
+    return [int(child) for task in tasks for child in (task / "children").read_text().split()]
+
+
+def is_running(pid: int) -> bool:
+    """Whether a process still runs; one that ended may wait for somebody to ask how."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except FileNotFoundError:
+        return False
+    return stat.rpartition(")")[2].split()[0] != "Z"
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+def test_the_process_that_reads_large_bodies_never_outlives_its_runtime(
+    here: Plant, how: signal.Signals
+) -> None:
+    runtime = here.runtime("runtime-a").start()
+    assert readers(runtime) == []
+    heavy = runtime.body("cfg_apply", [runtime.id], payload={"patch": ["x"] * 5_000})
+    status, answer = runtime.request("POST", "/api/runtime-cloud/actions/preflight", heavy)
+    assert (status, answer["allowed"]) == (200, False)
+    [reader] = readers(runtime)
+    assert is_running(reader)
+    if how is signal.SIGINT:
+        assert runtime.stop() == 0
+        assert "Traceback" not in runtime.output()
+    else:
+        runtime.kill()
+    assert wait_until(lambda: not is_running(reader), within_s=WAIT_S)
