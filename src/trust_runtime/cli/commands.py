@@ -28,9 +28,10 @@ _COMMANDS: Final = {
     "links": ("commands_links", "Look at link preferences and change them."),
     "io": ("commands_io", "Look at inputs and outputs and change them."),
     "api": ("commands_api", "Readiness, metrics and the API's own description."),
+    "pair": ("commands_pair", "Give out tokens against codes, and take them back."),
     "audit": ("commands_audit", "Look into the audit records of a project and verify them."),
     "bench": ("commands_bench", "Measure a workload on this machine, beside references."),
-    "pki": ("commands_pki", "Look at identities and decide whom to trust."),
+    "pki": ("commands_pki", "Make, renew and revoke certificates; decide whom to trust."),
     "completions": ("commands_completions", "Print the completion script of a shell."),
 }
 """Every command: the module of this package that has it, and what it is for, in a few words."""

@@ -28,6 +28,7 @@ def pair() -> None:
     "--role",
     type=click.Choice([role.value for role in Role if role is not Role.ADMIN]),
     required=True,
+    help="What whoever has the token may do.",
 )
 @click.option("--site", "scope", multiple=True, help="Site its actors may be of; may be repeated.")
 @click.option("--days", "token_days", type=int, help="How long the token is valid (30).")

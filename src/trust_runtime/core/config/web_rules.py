@@ -71,14 +71,16 @@ def tls_material(get: Get) -> Iterator[SettingProblem]:
             allowed=f'"self-managed" | "provisioned" while {TLS} is true',
             message=f'set {MODE} = "self-managed", or {TLS} = false',
         )
-    needed = {TlsMode.SELF_MANAGED: (CERT, KEY), TlsMode.PROVISIONED: (CERT, KEY, CA)}
-    for path in needed.get(mode, ()):
+    needed = [CERT, KEY, CA] if mode is TlsMode.PROVISIONED else []
+    if mode is not TlsMode.DISABLED and (get(CERT) is None) is not (get(KEY) is None):
+        needed = [CERT, KEY]
+    for path in needed:
         if get(path) is None:
             yield SettingProblem(
                 path=path,
                 value="nothing",
                 allowed="a path",
-                message=f"{MODE} = {value_text(get(MODE))} needs it",
+                message=f"{MODE} is {value_text(get(MODE))}; {CERT} and {KEY} go together",
             )
 
 
