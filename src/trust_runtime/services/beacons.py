@@ -58,8 +58,12 @@ class Beacons:
         """Send one beacon now; from the goodbye of an orderly stop on, each says `leaving`."""
         self._leaving = self._leaving or leaving
         self._seq += 1
+        status = self._status()
         status = msgspec.structs.replace(
-            self._status(), seq=self._seq, lifecycle="leaving" if self._leaving else "running"
+            status,
+            seq=self._seq,
+            lifecycle="leaving" if self._leaving else "running",
+            uptime_ms=self._running.uptime_ms,  # Others measure clocks by it: as late as possible.
         )
         self._mesh.put(
             self._signing.broadcast(

@@ -26,6 +26,9 @@ from trust_runtime.services.running import Running
 from trust_runtime.services.signing import Signing, body_digest
 
 _TRIES: Final = 2
+GRACE_MS: Final = 50
+"""Longer than the deadline an answer is awaited: a target measures the deadline by beacons and may
+be late by the transit of the fastest one, and who is told `timeout` sees nothing begin after it."""
 _RUNNING_PAUSE_MS: Final = 100
 _READABLE_REASONS: Final = (None, TrustReason.IDENTITY_CHANGED, TrustReason.EXPIRED)
 
@@ -92,7 +95,7 @@ class Calls:
         while (left_ms := self._left_ms(call)) > 0:
             claims = self._claims(call, body)
             message = self._signing.action(call.key, body, claims)
-            answer = await self._mesh.query(message, timeout_ms=left_ms)
+            answer = await self._mesh.query(message, timeout_ms=left_ms + GRACE_MS)
             if isinstance(answer, MeshMessage):
                 read = self._read(call, claims, answer)
                 if not (isinstance(read, TargetReply) and silences and _still_running(read)):

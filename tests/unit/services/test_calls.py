@@ -105,7 +105,7 @@ async def asked(scene: Scene, *script: Said) -> Asked:
 async def test_a_verified_answer_is_returned_as_it_is(scene: Scene) -> None:
     asks = await asked(scene, DONE)
     assert await asks.ask() == DONE
-    assert asks.timeouts == [1_500]
+    assert asks.timeouts == [1_550]
 
 
 @virtual
@@ -194,7 +194,7 @@ async def test_a_retry_is_the_same_request_in_a_new_sending(scene: Scene) -> Non
     assert (first.request_id, first.audit_id) == (second.request_id, second.audit_id)
     assert first.deadline_ns == second.deadline_ns
     assert first.digest == second.digest
-    assert asks.timeouts == [1_500, 1_200]
+    assert asks.timeouts == [1_550, 1_250]
 
 
 @pytest.mark.parametrize(
