@@ -5,7 +5,7 @@ from pathlib import Path
 from trust_runtime.adapters.system.clock import SystemClock
 from trust_runtime.adapters.system.entropy import SystemEntropy
 from trust_runtime.app.projects import require_project
-from trust_runtime.app.settings import load_settings
+from trust_runtime.app.settings import load_runtime_settings
 from trust_runtime.app.tls import Proof, proof_of
 from trust_runtime.contracts.errors import ExitCode, StartRefused
 
@@ -17,7 +17,7 @@ def proof_for(folder: Path) -> Proof:
         StartRefused: there is no project, its configuration is not valid, or it has no HTTP.
     """
     folder = require_project(folder)
-    settings = load_settings(folder, {}).settings
+    settings = load_runtime_settings(folder)
     if not settings.web.enabled:
         raise StartRefused(
             f"{folder}: runtime.web.enabled is false",

@@ -13,7 +13,7 @@ from trust_runtime.adapters.pki.layout import IdentityLayout
 from trust_runtime.adapters.pki.site_ca import IssuedCertificate
 from trust_runtime.adapters.system.clock import SystemClock
 from trust_runtime.app.projects import require_project
-from trust_runtime.app.settings import load_settings
+from trust_runtime.app.settings import load_runtime_settings
 from trust_runtime.contracts.errors import ContractViolation, ExitCode, StartRefused
 from trust_runtime.contracts.ids import SiteName, is_id_part
 from trust_runtime.contracts.units import NS_PER_S
@@ -80,7 +80,7 @@ class ProjectIdentity:
 
     def __init__(self, folder: Path) -> None:
         self.folder = require_project(folder)
-        self._settings = load_settings(self.folder, {}).settings
+        self._settings = load_runtime_settings(self.folder)
         self._layout = IdentityLayout(folder=self.folder, tls=self._settings.tls)
         self._owner = Owner(runtime_id=self._settings.runtime_id, layout=self._layout)
 

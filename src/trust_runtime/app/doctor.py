@@ -15,10 +15,12 @@ from trust_runtime.adapters.files.modes import require_private
 from trust_runtime.app.addresses import discovery_addresses, mesh_addresses, require_free
 from trust_runtime.app.projects import require_project, start_command
 from trust_runtime.app.settings import LoadedSettings, load_settings
+from trust_runtime.app.tls import require_tls
 from trust_runtime.contracts.answers import ControlCall
 from trust_runtime.contracts.errors import ExitCode, StartRefused
 from trust_runtime.contracts.fleet import Health
 from trust_runtime.contracts.settings import Settings
+from trust_runtime.core.preconditions import remedy_of_key, unmet_preconditions
 
 _DISK_BYTES_MIN: Final = 256 * 2**20
 _PYTHON_MIN: Final = (3, 11)
@@ -71,6 +73,12 @@ def _examine(folder: Path) -> Iterator[Diagnosis]:
             remedy="read what the key does in the reference",
         )
     yield _tried("file modes", "private files are private", lambda: require_private(folder))
+    if settings.web.enabled and settings.web.tls:
+        yield _tried(
+            "certificate", "the pair for HTTPS is there", lambda: require_tls(folder, settings)
+        )
+    for key in unmet_preconditions(settings, None):
+        yield _wrong("profile", f"{settings.profile} needs {key}", remedy_of_key(key))
     yield _writable(folder)
     yield _disk(folder)
     process = _process(settings)

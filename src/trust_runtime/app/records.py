@@ -19,7 +19,7 @@ from trust_runtime.adapters.sqlite import SqliteStore, open_store
 from trust_runtime.adapters.system.clock import SystemClock
 from trust_runtime.adapters.system.entropy import SystemEntropy
 from trust_runtime.app.projects import STATE_FILE, not_running, require_project, start_command
-from trust_runtime.app.settings import load_settings
+from trust_runtime.app.settings import load_runtime_settings
 from trust_runtime.contracts.answers import ControlCall
 from trust_runtime.contracts.audit import (
     AuditDraft,
@@ -53,7 +53,7 @@ class ProjectControl:
 
     def __init__(self, folder: Path) -> None:
         self._folder = require_project(folder)
-        self._socket = Path(load_settings(self._folder, {}).settings.control_socket)
+        self._socket = Path(load_runtime_settings(self._folder).control_socket)
 
     def request(
         self, verb: str, params: dict[str, Any], *, timeout_s: float, auth: str | None = None
@@ -75,7 +75,7 @@ class ProjectRecords:
 
     def __init__(self, folder: Path) -> None:
         self._folder = require_project(folder)
-        self.settings: Settings = load_settings(self._folder, {}).settings
+        self.settings: Settings = load_runtime_settings(self._folder)
 
     def list(self, wanted: AuditFilter) -> tuple[AuditRecord, ...]:
         """Return matching records, newest first."""

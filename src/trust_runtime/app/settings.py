@@ -80,6 +80,18 @@ def load_settings(folder: Path, document: Mapping[str, Any]) -> LoadedSettings:
     )
 
 
+def load_runtime_settings(folder: Path) -> Settings:
+    """Return what `runtime.toml` alone says, for commands that do without inputs and outputs.
+
+    Raises:
+        ConfigInvalid: with every error of that file.
+    """
+    settings, _ = _check_runtime(_read(folder / RUNTIME_FILE, RUNTIME_FILE), {})
+    if isinstance(settings, Settings):
+        return settings
+    raise ConfigInvalid(folder, tuple(sorted(settings, key=_place)))
+
+
 def problem_line(problem: SettingProblem) -> str:
     """Return one error as `FILE:LINE: KEY: got VALUE; allowed: RULE`."""
     more = "" if problem.message is None else f"; {problem.message}"

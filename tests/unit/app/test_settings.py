@@ -6,10 +6,14 @@ from typing import Any
 import pytest
 
 from trust_runtime.app import settings as app
-from trust_runtime.app.settings import ConfigInvalid, LoadedSettings, load_settings
+from trust_runtime.app.settings import (
+    ConfigInvalid,
+    LoadedSettings,
+    load_runtime_settings,
+    load_settings,
+)
 from trust_runtime.contracts.errors import ExitCode
 
-EXAMPLES = Path(__file__).parents[3] / "examples" / "runtime_cloud"
 GOOD = """bundle.version = 1
 resource = { name = "press-1", cycle_interval_ms = 100 }
 runtime.control.endpoint = "unix:///run/press.sock"
@@ -192,16 +196,10 @@ def test_warnings_come_with_the_settings(tmp_path: Path) -> None:
     assert warning.startswith("insecure_mesh: ")
 
 
-@pytest.mark.parametrize("letter", ["a", "b"])
-def test_the_example_configurations_load_as_they_are(tmp_path: Path, letter: str) -> None:
-    text = (EXAMPLES / f"runtime-{letter}-dev.toml").read_text()
-    loaded = load(tmp_path, text)
-    number = "ab".index(letter) + 1
-    settings = loaded.settings
-    assert settings.runtime_id == f"runtime-{letter}"
-    assert settings.control_socket == f"/tmp/trust-runtime-{letter}.sock"  # noqa: S108 - a value
-    assert str(settings.web.listen) == f"127.0.0.1:1808{number}"
-    assert str(settings.mesh.listen) == f"127.0.0.1:520{number}"
-    assert (settings.mesh.enabled, settings.mesh.role, settings.mesh.connect) == (True, "peer", ())
-    assert settings.discovery.interfaces == ("lo",)
-    assert loaded.warnings == ()
+def test_runtime_toml_alone_is_enough_for_commands_without_inputs(tmp_path: Path) -> None:
+    (tmp_path / "runtime.toml").write_text(GOOD)
+    assert load_runtime_settings(tmp_path).runtime_id == "press-1"
+    (tmp_path / "runtime.toml").write_text(GOOD + "runtime.x = 1\nruntime.y = 1\n")
+    with pytest.raises(ConfigInvalid) as caught:
+        load_runtime_settings(tmp_path)
+    assert len(caught.value.lines) == 2

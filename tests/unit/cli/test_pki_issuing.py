@@ -62,6 +62,14 @@ def test_issue_writes_everywhere_and_prints_no_key(
     assert SECRET not in ran.out + shown.out
 
 
+def test_a_project_that_never_ran_gets_its_certificate(
+    command: CommandLine, plant: Path, ca: Path
+) -> None:
+    (plant / "io.toml").unlink()
+    ran = command("pki", "issue", "--ca", ca, "--project", plant)
+    assert (ran.code, ran.err) == (0, "")
+
+
 def test_renew_keeps_the_key_and_says_when_not(command: CommandLine, plant: Path, ca: Path) -> None:
     at = ["--ca", ca, "--project", plant]
     refused = command("pki", "renew", *at)

@@ -64,7 +64,8 @@ def _require_usable(files: TlsFiles) -> None:
         except OSError as error:
             raise _unfit(
                 f"the {name} {path} cannot be read: {error.strerror}",
-                "set runtime.tls.cert_path and runtime.tls.key_path to files that this user reads",
+                "have it issued with: trust-runtime pki issue --ca DIR --project DIR; or set"
+                " runtime.tls.cert_path and runtime.tls.key_path to files that this user reads",
             ) from error
         if path == files.key and mode & _OTHERS:
             raise _unfit(
