@@ -57,6 +57,9 @@ def test_everything_missing_is_named_on_every_road(here: Plant, profile: str) ->
     status, answer = runtime.get("/api/runtime-cloud/state")
     assert (status, answer["denial_code"]) == (503, "not_configured")
     assert (answer["profile"], answer["unmet"]) == (profile, MISSING)
+    for path in ("config", "io/config", "links", "audit"):
+        status, answer = runtime.get(f"/api/runtime-cloud/{path}")
+        assert (path, status, answer["denial_code"]) == (path, 503, "not_configured")
     body = runtime.body("status_read", [runtime.id], actor="local://tester")
     status, decision = runtime.request("POST", "/api/runtime-cloud/actions/preflight", body)
     assert (status, decision["denial_code"]) == (200, "not_configured")

@@ -87,7 +87,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route("GET",  f"{_CLOUD}/links", Role.VIEWER, links.get_links, answer=LinkPage),
     Route("DELETE", f"{_CLOUD}/links", Role.ENGINEER, links.delete_link, links.MEMBERS, answer=LinkRemoved, also=(404, 409)),
     Route("POST", f"{_CLOUD}/links/transport", Role.ENGINEER, links.post_transport, body=TransportWrite, answer=LinkSet),
-    Route("GET",  f"{_CLOUD}/io/config", Role.VIEWER, io.get_io_config, _TARGET, folds_profile=True, answer=IoView, also=(504,)),
+    Route("GET",  f"{_CLOUD}/io/config", Role.VIEWER, io.get_io_config, _TARGET, answer=IoView, also=(504,)),
     Route("POST", f"{_CLOUD}/io/config", Role.ENGINEER, io.post_io_config, config_write=True, folds_profile=True, body=IoWrite, answer=IoSaved, also=(409, 504)),
     Route("POST", f"{_CLOUD}/control/proxy", Role.VIEWER, control.post_proxy, folds_profile=True, body=ProxyRequest, answer=ControlReply, also=(409, 504)),
     Route("POST", "/api/control", Role.VIEWER, control.post_control, body=DirectRequest, answer=ControlReply, also=(409, 504)),
