@@ -54,6 +54,10 @@ RunCase = Callable[[Bench], None]
 """Returns when the case passes; raises `CaseFailed`, or anything else, when it does not."""
 
 
+def _nothing() -> None:
+    pass
+
+
 class Gate(Struct, frozen=True, kw_only=True):
     """A fixed list of cases and how each is run."""
 
@@ -63,3 +67,5 @@ class Gate(Struct, frozen=True, kw_only=True):
     """Names of all cases, in the order in which they run. One that has no way to run fails."""
     cases: Mapping[str, RunCase]
     """How each case is run; one that is not expected fails the gate as well."""
+    close: Callable[[], None] = _nothing
+    """Ends what the cases share; called once, whatever became of them."""

@@ -10,13 +10,17 @@ from typing import Final
 from trust_runtime.gates.cases import Gate, PrerequisiteMissing
 from trust_runtime.gates.report import Result
 from trust_runtime.gates.runner import run_gate
+from trust_runtime.gates.security.gate import security_profile_gate
 from trust_runtime.gates.zenoh_baseline import zenoh_baseline_gate
 
 _PASS: Final = 0
 _FAIL: Final = 1
 _USAGE: Final = 2
 
-GATES: Final[Mapping[str, Callable[[], Gate]]] = {"check_zenoh_baseline": zenoh_baseline_gate}
+GATES: Final[Mapping[str, Callable[[], Gate]]] = {
+    "check_zenoh_baseline": zenoh_baseline_gate,
+    "runtime_cloud_security_profile_gate": security_profile_gate,
+}
 """Name -> the gate of this tree; raises `PrerequisiteMissing` where it cannot run."""
 
 

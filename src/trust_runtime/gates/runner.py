@@ -26,11 +26,14 @@ def run_gate(gate: Gate, folder: Path, *, names: Sequence[str] = (), tell: Tell)
     folder.mkdir(parents=True, exist_ok=True)
     started = _now()
     results: list[CaseResult] = []
-    for name in names or (*gate.expected, *sorted(set(gate.cases) - set(gate.expected))):
-        results.append(_run(gate, name, folder))
-        one = results[-1]
-        reason = "" if one.reason is None else f": {one.reason}"
-        tell(f"{one.result:4} {one.name} ({one.duration_ms} ms){reason}")
+    try:
+        for name in names or (*gate.expected, *sorted(set(gate.cases) - set(gate.expected))):
+            results.append(_run(gate, name, folder))
+            one = results[-1]
+            reason = "" if one.reason is None else f": {one.reason}"
+            tell(f"{one.result:4} {one.name} ({one.duration_ms} ms){reason}")
+    finally:
+        gate.close()
     summary = summarise(
         gate.name,
         tuple(results),

@@ -74,6 +74,29 @@ def test_whatever_is_no_pass_fails_the_gate_and_stops_nothing(
     ]
 
 
+@pytest.mark.parametrize("case", [good, bad, broken, skipped])
+def test_what_the_cases_share_is_ended_once(tmp_path: Path, case: RunCase) -> None:
+    closed: list[bool] = []
+    shared = Gate(
+        name="g", expected=("one",), cases={"one": case}, close=lambda: closed.append(True)
+    )
+    run(shared, tmp_path)
+    assert closed == [True]
+
+
+def test_what_the_cases_share_is_ended_also_after_ctrl_c(tmp_path: Path) -> None:
+    def interrupted(_: Bench) -> None:
+        raise KeyboardInterrupt
+
+    closed: list[bool] = []
+    shared = Gate(
+        name="g", expected=("one",), cases={"one": interrupted}, close=lambda: closed.append(True)
+    )
+    with pytest.raises(KeyboardInterrupt):
+        run(shared, tmp_path)
+    assert closed == [True]
+
+
 def test_a_case_that_is_missing_fails(tmp_path: Path) -> None:
     summary = run(Gate(name="g", expected=("one", "two"), cases={"one": good}), tmp_path)
     assert summary.result is Result.FAIL
