@@ -24,8 +24,13 @@ def _answers(name: str, *, value: Any) -> Patch:
     return _set(name, lambda *_given, **_named: value)
 
 
-def _starts_with(pattern: str, runtime_id: str) -> bool:
-    return pattern in ("*", "") or runtime_id.startswith(pattern.rstrip("*"))
+def _starts_with(module: ModuleType) -> None:
+    good = module.pattern_matches
+
+    def bad(pattern: str, runtime_id: str) -> bool:
+        return bool(good(pattern, runtime_id)) or runtime_id.startswith(pattern)
+
+    module.pattern_matches = bad  # type: ignore[attr-defined]  # to plant is to overwrite
 
 
 def _passes(name: str) -> Patch:
@@ -78,7 +83,7 @@ BUGS: Mapping[str, Bug] = {
     "pattern": Bug(
         "a rule for a name lets out every name that begins so",
         ("S12",),
-        {_POLICY + "patterns": (_set("pattern_matches", _starts_with),)},
+        {_POLICY + "patterns": (_starts_with,)},
     ),
     "inbound": Bug(
         "the target believes that its origin has asked the rules",

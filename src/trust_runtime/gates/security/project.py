@@ -205,7 +205,7 @@ def dangerous_verbs(world: World, bench: Bench) -> None:
 
 
 def dependency_floors(_world: World, bench: Bench) -> None:
-    """S33: what is installed is no older than what is known to be sound, and all of it is locked."""
+    """S33: what is installed is as new as what is known to be sound, and is locked."""
     for name, floor in FLOORS.items():
         text = importlib.metadata.version(name)
         found = tuple(int(part) for part in re.findall(r"\d+", text)[:3])

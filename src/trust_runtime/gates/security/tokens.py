@@ -10,7 +10,7 @@ from typing import Final
 
 from trust_runtime.gates.cases import Bench
 from trust_runtime.gates.security.node import Node
-from trust_runtime.gates.security.probing import CLOUD, until
+from trust_runtime.gates.security.probing import CLOUD, LOOPBACK, until
 from trust_runtime.gates.security.world import World, preflight
 
 STATE: Final = f"{CLOUD}/state"
@@ -126,7 +126,7 @@ def token_guessing(world: World, bench: Bench) -> None:
     try:
         other = _status(node, "canary-guess-from-elsewhere")
     finally:
-        node.source = "127.0.0.1"
+        node.source = LOOPBACK
     bench.demand(other == 401, f"another address is answered {other}")
 
 
@@ -144,7 +144,7 @@ def pairing_guessing(world: World, bench: Bench) -> None:
     try:
         late = node.ask("POST", "/api/pair/claim", {"code": started["code"]}, token=None)
     finally:
-        node.source = "127.0.0.1"
+        node.source = LOOPBACK
     bench.demand(late.status != 200, "five wrong codes did not end the right one")
     world.secrets.append(started["code"])
 
@@ -157,6 +157,14 @@ def timing(world: World, bench: Bench) -> None:
         "wrong tail": world.token[:-1] + ("0" if world.token[-1] != "0" else "1"),
         "wrong head": "z" + world.token[1:],
     }
+    node.source = "127.0.0.4"  # Those who guessed before may not claim.
+    try:
+        kinds["revoked"] = world.pair(node, "dora", "viewer")
+    finally:
+        node.source = LOOPBACK
+    ids = {one["owner"]: one["token_id"] for one in node.ask("GET", "/api/pairings").json["items"]}
+    gone = node.ask("DELETE", f"/api/pairings/{ids['dora']}")
+    bench.demand(gone.status == 200, gone.text)
     count = int(os.environ.get(SAMPLES_NAME) or _SAMPLES)
     taken: dict[str, list[float]] = {name: [] for name in kinds}
     connection = node.open()
