@@ -18,6 +18,7 @@ from trust_runtime.gates.security.probing import (
     LOOPBACK,
     READY_S,
     Answer,
+    NotStarted,
     as_bytes,
     as_toml,
     free_port,
@@ -113,7 +114,10 @@ class Node:
     def start(self) -> "Node":
         """Start the process and wait until it answers."""
         self.launch()
-        until(self._answers, within_s=READY_S, otherwise=self.output)
+        try:
+            until(self._answers, within_s=READY_S, otherwise=self.output)
+        except CaseFailed as failed:
+            raise NotStarted(str(failed)) from failed
         return self
 
     def launch(self) -> None:
@@ -126,7 +130,7 @@ class Node:
 
     def _answers(self) -> bool:
         if self.process is None or self.process.poll() is not None:
-            raise CaseFailed(f"{self.id} ended:\n{self.output()}")
+            raise NotStarted(f"{self.id} ended:\n{self.output()}")
         try:
             return self.ask("GET", "/healthz").status == http.client.OK
         except OSError:

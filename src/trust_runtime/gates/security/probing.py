@@ -1,6 +1,7 @@
 """What asking a process takes: answers, waiting, ports and the forms of values."""
 
 import json
+import secrets
 import shutil
 import socket
 import time
@@ -25,6 +26,13 @@ READY_S: Final = 40.0
 
 
 _LOOK_S: Final = 0.1
+
+
+_PORTS: Final = range(20_000, 32_000)
+
+
+class NotStarted(Exception):
+    """What a check needs is not there: it says nothing of what is to be checked."""
 
 
 class Answer(Struct, frozen=True, kw_only=True):
@@ -66,11 +74,19 @@ def until(holds: Callable[[], bool], *, within_s: float, otherwise: Callable[[],
 
 
 def free_port() -> int:
-    """Return a loopback TCP port nobody listens on now."""
-    with socket.socket() as listener:
-        listener.bind((LOOPBACK, 0))
-        port: int = listener.getsockname()[1]
-        return port
+    """Return a loopback TCP port nobody listens on now.
+
+    Below those that the system hands out to whoever connects: one of these would be taken by a
+    connection of anybody between here and the start of the process.
+    """
+    while True:
+        port = secrets.choice(_PORTS)
+        with socket.socket() as listener:
+            try:
+                listener.bind((LOOPBACK, port))
+            except OSError:
+                continue
+            return port
 
 
 def as_bytes(body: object) -> bytes:

@@ -7,9 +7,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
-from trust_runtime.gates.cases import CaseFailed
 from trust_runtime.gates.security.node import Node
-from trust_runtime.gates.security.probing import CLOUD, wipe
+from trust_runtime.gates.security.probing import CLOUD, NotStarted, wipe
 
 ROLES: Final = ("viewer", "operator", "engineer")
 SITES: Final = ("site-a", "site-b")
@@ -57,14 +56,14 @@ class World:
                 "pki", "init", "--site", site, "--ca", str(folder), project=False
             )
             if made.returncode:
-                raise CaseFailed(f"pki init: {made.stderr}")
+                raise NotStarted(f"pki init: {made.stderr}")
         return folder
 
     def issue(self, node: Node) -> Node:
         """Give a runtime a certificate of its site."""
         done = node.cli("pki", "issue", "--ca", str(self.authority(node.site)))
         if done.returncode:
-            raise CaseFailed(f"pki issue: {done.stderr}")
+            raise NotStarted(f"pki issue: {done.stderr}")
         return node
 
     @cached_property
@@ -93,7 +92,7 @@ class World:
             bundle = self.authority(other.site) / "ca.crt"
             done = one.cli("pki", "import-bundle", "--site", other.site, str(bundle))
             if done.returncode:
-                raise CaseFailed(f"pki import-bundle: {done.stderr}")
+                raise NotStarted(f"pki import-bundle: {done.stderr}")
         return _acquainted(first.start(), second.start())
 
     def secured(self, profile: str, name: str, **options: Any) -> Node:
@@ -143,7 +142,7 @@ class World:
         claimed = node.ask("POST", "/api/pair/claim", {"code": code}, token=None)
         token = claimed.json.get("token")
         if not isinstance(token, str):
-            raise CaseFailed(f"pairing: {started.text} {claimed.text}")
+            raise NotStarted(f"pairing: {started.text} {claimed.text}")
         self.secrets.append(token)
         return token
 
@@ -157,11 +156,11 @@ def set_rules(node: Node, *rows: tuple[str, str, str]) -> None:
     """Put rules in force at a runtime.
 
     Raises:
-        CaseFailed: it does not take them.
+        NotStarted: it does not take them.
     """
     done = node.desired({"runtime_cloud.wan.allow_write": rules_of(*rows)})
     if not done.json.get("ok"):
-        raise CaseFailed(f"{node.id} does not take rules: {done.text}")
+        raise NotStarted(f"{node.id} does not take rules: {done.text}")
 
 
 def preflight(node: Node, action: str, target: str, **members: Any) -> Any:
