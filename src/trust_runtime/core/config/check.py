@@ -14,6 +14,7 @@ from trust_runtime.contracts.settings import (
     LogLevel,
     MeshSettings,
     Settings,
+    TlsMode,
     WebAuth,
     WebSettings,
 )
@@ -28,15 +29,21 @@ from trust_runtime.core.config.keys import (
 from trust_runtime.core.config.later import NOT_IN_THIS_VERSION, OTHER_CONTRACTS
 from trust_runtime.core.config.link_entries import end_problems, entry_problems, read_entries
 from trust_runtime.core.config.rules import is_loopback, parse_address, value_text
-from trust_runtime.core.config.web_rules import TOKEN, WEB_RULES, secret_of, tls_settings
+from trust_runtime.core.config.web_rules import (
+    MODE,
+    REQUIRE_REMOTE,
+    TOKEN,
+    WEB_RULES,
+    secret_of,
+    tls_mode,
+    tls_settings,
+)
 
 _ALLOW_WRITE: Final = "runtime.cloud.wan.allow_write"
 _LINKS: Final = "runtime.cloud.links.transports"
 _SITE: Final = "runtime.cloud.site"
 _SERVICE_NAME: Final = "runtime.discovery.service_name"
 _MESH: Final = "runtime.mesh"
-_TLS: Final = "runtime.tls"
-_REQUIRE_REMOTE: Final = f"{_TLS}.require_remote"
 _PRESENCE: Final = "runtime.cloud.presence"
 _UNKNOWN_VALUE: Final = "an unknown key"
 _TABLES: Final = {path.rpartition(".")[0] for path in KNOWN_PATHS}
@@ -162,12 +169,12 @@ def _mesh_exposure(get: Get) -> Iterator[SettingProblem]:
     if off or is_loopback(listen) or get(f"{_MESH}.tls"):
         return
     beyond = f"{_MESH}.listen {listen} is not loopback"
-    if get(_REQUIRE_REMOTE):
+    if get(REQUIRE_REMOTE):
         yield SettingProblem(
             path=f"{_MESH}.tls",
             value="false",
             allowed="true",
-            message=f"{beyond} and {_REQUIRE_REMOTE} is true",
+            message=f"{beyond} and {REQUIRE_REMOTE} is true",
         )
     elif _token(get) is None and not get(f"{_MESH}.allow_open"):
         yield SettingProblem(
@@ -180,9 +187,9 @@ def _mesh_exposure(get: Get) -> Iterator[SettingProblem]:
 
 def _mesh_tls(get: Get) -> Iterator[SettingProblem]:
     tls = get(f"{_MESH}.tls")
-    if tls and get(f"{_TLS}.mode") == "disabled":
+    if tls and tls_mode(get) is TlsMode.DISABLED:
         yield SettingProblem(
-            path=f"{_TLS}.mode",
+            path=MODE,
             value='"disabled"',
             allowed='"self-managed" | "provisioned"',
             message=f"{_MESH}.tls = true needs it",
@@ -217,11 +224,11 @@ _CROSS_RULES: Final[
     (
         (
             *(f"{_MESH}.{name}" for name in ("enabled", "role", "listen", "auth_token")),
-            *(f"{_MESH}.allow_open", f"{_MESH}.tls", _REQUIRE_REMOTE),
+            *(f"{_MESH}.allow_open", f"{_MESH}.tls", REQUIRE_REMOTE),
         ),
         _mesh_exposure,
     ),
-    ((f"{_TLS}.mode", f"{_MESH}.tls", f"{_MESH}.connect"), _mesh_tls),
+    ((MODE, f"{_MESH}.tls", f"{_MESH}.connect"), _mesh_tls),
     ((f"{_MESH}.enabled", f"{_MESH}.role", f"{_MESH}.connect"), _client_has_router),
     *WEB_RULES,
 )
